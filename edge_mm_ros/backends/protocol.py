@@ -1,0 +1,180 @@
+"""What a backend is: the life of a model, and what a loaded model can do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_mm_ros.datatypes import EdgeMmError
+
+
+class BackendError(EdgeMmError):
+    """An engine is missing, cannot load a model, or failed while running it."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Whether a backend can run on a device, and if not, why and what mends it."""
+
+    available: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class ModelArtifact:
+    """A verified model on disk.
+
+    Attributes:
+        name: the model's name.
+        path: the file or folder that the engine loads.
+        task: ``detection``, ``voice_activity``, ``transcription`` or ``generation``.
+    """
+
+    name: str
+    path: Path
+    task: str
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """Name, shape (None where dynamic) and numpy dtype of an input or output."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: np.dtype[Any]
+
+
+@dataclass(frozen=True)
+class TranscribedSegment:
+    """A stretch of text, with times in seconds from the start of the samples.
+
+    Attributes:
+        text: what was understood.
+        start_s: begin.
+        end_s: end.
+        average_log_probability: mean over its tokens, natural logarithm.
+        no_speech_probability: 0 to 1.
+        compression_ratio: length of the text over that of its zlib form; high for repetitions.
+    """
+
+    text: str
+    start_s: float
+    end_s: float
+    average_log_probability: float
+    no_speech_probability: float
+    compression_ratio: float
+
+
+@dataclass(frozen=True)
+class TranscriptionResult:
+    """All segments, the language (ISO 639-1) and how sure the model is of it (0 to 1)."""
+
+    segments: tuple[TranscribedSegment, ...]
+    language: str
+    language_probability: float
+
+
+@runtime_checkable
+class LoadedModel(Protocol):
+    """A model in memory."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """Measured growth of the process by this model."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """The device really used, for example ``cpu`` or ``cuda:0``."""
+        ...
+
+    def warm_up(self) -> None:
+        """Run once on synthetic input, so that the first real call is not slow."""
+        ...
+
+    def close(self) -> None:
+        """Give all memory back; the model cannot be used any more."""
+        ...
+
+
+@runtime_checkable
+class TensorModel(LoadedModel, Protocol):
+    """A model from arrays to arrays."""
+
+    @property
+    def inputs(self) -> Sequence[TensorSpec]:
+        """Declared inputs, in order."""
+        ...
+
+    @property
+    def outputs(self) -> Sequence[TensorSpec]:
+        """Declared outputs, in order."""
+        ...
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """The model file's own metadata."""
+        ...
+
+    def run(self, feeds: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+        """All outputs for one set of inputs.
+
+        Raises:
+            BackendError: the engine failed, or an input has another name, shape or dtype.
+        """
+        ...
+
+
+@runtime_checkable
+class TranscriptionModel(LoadedModel, Protocol):
+    """A speech recogniser."""
+
+    def transcribe(
+        self, samples: NDArray[np.float32], language: str = ""
+    ) -> TranscriptionResult:
+        """Text of float32 (n,) mono samples at 16 kHz, -1 to 1; empty language: detect it."""
+        ...
+
+
+@runtime_checkable
+class GenerationModel(LoadedModel, Protocol):
+    """A language model."""
+
+    def generate(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> Iterator[str]:
+        """Pieces of the answer to a chat (``role`` and ``content`` each).
+
+        Closing the iterator cancels the generation.
+        """
+        ...
+
+
+class Backend(Protocol):
+    """An inference engine."""
+
+    name: str
+
+    def probe(self, device: str) -> Probe:
+        """Whether it can run on `device`, cheaply: nothing is loaded."""
+        ...
+
+    def load(
+        self, artifact: ModelArtifact, device: str, options: Mapping[str, Any]
+    ) -> LoadedModel:
+        """Load a model.
+
+        Raises:
+            BackendError: names the file, the reason and the mend.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""The scenarios behind `edge-mm bench`."""

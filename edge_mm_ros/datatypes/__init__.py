@@ -1,0 +1,36 @@
+"""Frozen value types that pass between the rooms; numpy and plain Python only."""
+
+from edge_mm_ros.datatypes.audio import AudioChunk
+from edge_mm_ros.datatypes.detections import Detections
+from edge_mm_ros.datatypes.errors import EdgeMmError, InvalidInput
+from edge_mm_ros.datatypes.geometry import RigidTransform
+from edge_mm_ros.datatypes.health import Health, HealthLevel
+from edge_mm_ros.datatypes.image import CameraCalibration, Image
+from edge_mm_ros.datatypes.objects import Object3D, Objects
+from edge_mm_ros.datatypes.point_cloud import PointCloud
+from edge_mm_ros.datatypes.range_reading import RangeReading
+from edge_mm_ros.datatypes.safety import EventPhase, SafetyEvent, SafetyLevel, SafetyStatus
+from edge_mm_ros.datatypes.summary import Summary
+from edge_mm_ros.datatypes.transcript import Transcript
+
+__all__ = [
+    "AudioChunk",
+    "CameraCalibration",
+    "Detections",
+    "EdgeMmError",
+    "EventPhase",
+    "Health",
+    "HealthLevel",
+    "Image",
+    "InvalidInput",
+    "Object3D",
+    "Objects",
+    "PointCloud",
+    "RangeReading",
+    "RigidTransform",
+    "SafetyEvent",
+    "SafetyLevel",
+    "SafetyStatus",
+    "Summary",
+    "Transcript",
+]

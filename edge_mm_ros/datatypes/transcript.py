@@ -1,0 +1,28 @@
+"""What was said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """Speech as text.
+
+    Attributes:
+        text: what was understood, stripped; never empty where ``is_final``.
+        start_ns: capture time of the first spoken sample, nanoseconds.
+        end_ns: capture time just after the last spoken sample, nanoseconds.
+        confidence: 0 to 1.
+        language: ISO 639-1 code, for example ``en``.
+        is_final: False for a hypothesis that may still change.
+        frame_id: the microphone's frame.
+    """
+
+    text: str
+    start_ns: int
+    end_ns: int
+    confidence: float
+    language: str
+    is_final: bool
+    frame_id: str

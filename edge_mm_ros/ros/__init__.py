@@ -1,0 +1,1 @@
+"""The door to ROS 2: messages, parameters, lifecycle, diagnostics, launching."""

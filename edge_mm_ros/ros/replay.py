@@ -1,0 +1,388 @@
+"""Feeds a recording through real nodes under simulated time and records what they publish."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.context import Context
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.node import Node
+from rclpy.serialization import deserialize_message
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CompressedImage, Image
+
+from edge_mm_ros.datatypes import EdgeMmError
+from edge_mm_ros.ros.bags import BagMessage, BagReader, BagWriter
+from edge_mm_ros.ros.conversions.stamps import to_stamp
+from edge_mm_ros.ros.executor import make_executor, spin_once
+from edge_mm_ros.ros.node import EdgeNode
+from edge_mm_ros.ros.qos import EVENTS, TopicQos
+
+CLOCK_STEP_NS = 100_000_000
+CLOCK_PERIOD_S = 0.02
+SETTLE_TIMEOUT_S = 120.0
+RECORDING_QOS = TopicQos(depth=1000, reliable=True)
+
+
+class ReplayError(EdgeMmError):
+    """A replay that cannot start or go on."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A message that a node published during a replay.
+
+    Attributes:
+        topic: its topic.
+        msg_class: its type.
+        cdr: the serialised message.
+        stamp_ns: simulated time of its arrival, nanoseconds.
+        wall_s: arrival, seconds of `time.perf_counter`.
+    """
+
+    topic: str
+    msg_class: type
+    cdr: bytes
+    stamp_ns: int
+    wall_s: float
+
+    def message(self) -> Any:
+        """The message itself."""
+        return deserialize_message(self.cdr, self.msg_class)
+
+
+@dataclass
+class ReplayResult:
+    """What a replay did.
+
+    Attributes:
+        fed: messages fed, by topic.
+        published: messages that the nodes published, by topic.
+        dropped: messages that nodes dropped because they were late, by node and topic.
+        warnings: what was left out, and why.
+        wall_s: how long the feeding took, seconds.
+    """
+
+    fed: Counter[str] = field(default_factory=Counter)
+    published: Counter[str] = field(default_factory=Counter)
+    dropped: dict[str, int] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    wall_s: float = 0.0
+
+
+class Replay:
+    """One run of a recording through nodes of one context.
+
+    Without a rate it runs in lockstep: one message is published, and the next one only when every
+    subscriber has it, every worker is idle and no timer is due. So nothing is dropped, and two
+    runs give the same messages with the same stamps.
+
+    Args:
+        context: the context of all nodes, already initialised.
+        nodes: unconfigured nodes with simulated time, in the order of their data flow.
+        bag: the recording.
+        rate: speed relative to real time; None for as fast as possible.
+        writer: takes what the nodes publish.
+        tail_s: simulated seconds after the last message, so that windows come to their end.
+        on_fed: told of each message fed, with its time of `time.perf_counter`.
+        on_published: told of each message that a node published.
+        should_stop: asked before each message; True ends the replay early.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        nodes: Sequence[EdgeNode],
+        bag: BagReader,
+        *,
+        rate: float | None = None,
+        writer: BagWriter | None = None,
+        tail_s: float = 3.0,
+        on_fed: Callable[[BagMessage, float], None] | None = None,
+        on_published: Callable[[Published], None] | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        if rate is not None and not rate > 0:
+            raise ReplayError(f"rate must be positive or 'max', got {rate:g}")
+        self._nodes = nodes
+        self._bag = bag
+        self._rate = rate
+        self._writer = writer
+        self._tail_ns = round(tail_s * 1e9)
+        self._on_fed = on_fed
+        self._on_published = on_published
+        self._should_stop = should_stop
+        self._result = ReplayResult()
+        self._player = Node("replay_player", context=context, start_parameter_services=False)
+        self._clock = self._player.create_publisher(Clock, "/clock", 10)
+        self._inputs: dict[str, Any] = {}
+        self._arrived: Counter[str] = Counter()
+        self._offsets: Counter[tuple[str, str]] = Counter()
+        self._now_ns = 0
+        self._executor = make_executor(context)
+        self._executor.add_node(self._player)
+        for node in nodes:
+            self._executor.add_node(node)
+
+    def run(self) -> ReplayResult:
+        """Run it once.
+
+        Raises:
+            ReplayError: a node refused a transition, or the nodes did not come to rest.
+            BagError: the recording is damaged from its begin on.
+        """
+        try:
+            self._start()
+            begin = time.perf_counter()
+            if self._rate is None:
+                self._feed_in_lockstep()
+            else:
+                self._feed_in_time(self._rate)
+            self._result.wall_s = time.perf_counter() - begin
+            self._finish()
+        finally:
+            self._close()
+        if self._bag.warning:
+            self._result.warnings.append(self._bag.warning)
+        return self._result
+
+    # Start ---------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        self._transition("configure", EdgeNode.trigger_configure)
+        self._advertise_inputs()
+        self._record_outputs()
+        self._set_clock(self._bag.start_ns)
+        self._wait(self._clocks_agree, "the nodes do not follow simulated time")
+        self._transition("activate", EdgeNode.trigger_activate)
+        self._wait(self._all_matched, "publishers and subscriptions do not find each other")
+        self._wait(lambda: all(node.idle for node in self._nodes), "the nodes stay busy")
+        for node in self._nodes:
+            for listener in node.listeners:
+                key = (node.get_name(), listener.topic)
+                self._offsets[key] = self._sent(listener.topic) - listener.inbox.received
+
+    def _transition(
+        self, name: str, trigger: Callable[[EdgeNode], TransitionCallbackReturn]
+    ) -> None:
+        for node in self._nodes:
+            if trigger(node) != TransitionCallbackReturn.SUCCESS:
+                raise ReplayError(f"{node.get_name()}: {name} failed: {node.last_error}")
+
+    def _advertise_inputs(self) -> None:
+        own = {publisher.topic for node in self._nodes for publisher in node.publishers_in_use}
+        for topic, msg_type in self._bag.topics.items():
+            if topic in own or topic in {"/clock", "/diagnostics", "/rosout"}:
+                self._result.warnings.append(f"{topic} is not fed: the system publishes it itself")
+                continue
+            try:
+                msg_class = message_class(msg_type)
+            except ReplayError as error:
+                self._result.warnings.append(f"{topic} is not fed: {error}")
+                continue
+            # Transient local, because a description may be recorded once and be needed later.
+            self._inputs[topic] = self._player.create_publisher(msg_class, topic, EVENTS.profile())
+
+    def _record_outputs(self) -> None:
+        outputs: dict[str, type] = {"/diagnostics": DiagnosticArray}
+        for node in self._nodes:
+            for publisher in node.publishers_in_use:
+                outputs[publisher.topic] = publisher.publisher.msg_type
+        for topic, msg_class in outputs.items():
+            if msg_class in (Image, CompressedImage):
+                continue  # drawn only for who watches them
+            if self._writer is not None:
+                self._writer.add_topic(topic, message_type_name(msg_class))
+            offered = self._player.get_publishers_info_by_topic(topic)
+            self._player.create_subscription(
+                msg_class,
+                topic,
+                lambda cdr, topic=topic, msg_class=msg_class: self._record(topic, msg_class, cdr),
+                RECORDING_QOS.matching(offered),
+                raw=True,
+            )
+
+    def _record(self, topic: str, msg_class: type, cdr: bytes) -> None:
+        wall_s = time.perf_counter()
+        self._arrived[topic] += 1
+        self._result.published[topic] += 1
+        if self._writer is not None:
+            self._writer.write(topic, self._now_ns, cdr)
+        if self._on_published is not None:
+            self._on_published(Published(topic, msg_class, cdr, self._now_ns, wall_s))
+
+    # Feeding -------------------------------------------------------------------------------------
+
+    def _feed_in_lockstep(self) -> None:
+        for message in self._bag:
+            if self._should_stop():
+                return
+            self._step_to(message.stamp_ns)
+            self._feed(message)
+            self._settle()
+        self._step_to(self._now_ns + self._tail_ns)
+
+    def _step_to(self, stamp_ns: int) -> None:
+        while self._now_ns < stamp_ns:
+            self._set_clock(min(self._now_ns + CLOCK_STEP_NS, stamp_ns))
+            self._settle()
+
+    def _feed_in_time(self, rate: float) -> None:
+        begin_s, begin_ns = time.perf_counter(), self._bag.start_ns
+        for message in self._bag:
+            if not self._spin_in_time(message.stamp_ns, begin_s, begin_ns, rate):
+                return
+            self._feed(message)
+        self._spin_in_time(self._now_ns + self._tail_ns, begin_s, begin_ns, rate)
+
+    def _spin_in_time(self, until_ns: int, begin_s: float, begin_ns: int, rate: float) -> bool:
+        while not self._should_stop():
+            now_ns = begin_ns + round((time.perf_counter() - begin_s) * rate * 1e9)
+            self._set_clock(max(self._now_ns, min(now_ns, until_ns)))
+            if now_ns >= until_ns:
+                self._spin(0.0)
+                return True
+            self._spin(min(CLOCK_PERIOD_S, (until_ns - now_ns) / rate / 1e9))
+        return False
+
+    def _feed(self, message: BagMessage) -> None:
+        publisher = self._inputs.get(message.topic)
+        if publisher is None:
+            return
+        self._result.fed[message.topic] += 1
+        if self._on_fed is not None:
+            self._on_fed(message, time.perf_counter())
+        publisher.publish(message.cdr)
+
+    def _set_clock(self, now_ns: int) -> None:
+        self._now_ns = now_ns
+        self._clock.publish(Clock(clock=to_stamp(now_ns)))
+
+    # End -----------------------------------------------------------------------------------------
+
+    def _finish(self) -> None:
+        for node in self._nodes:
+            for listener in node.listeners:
+                if listener.inbox.dropped:
+                    self._result.dropped[f"{node.get_name()} {listener.topic}"] = (
+                        listener.inbox.dropped
+                    )
+        for node in self._nodes:
+            self._wait(lambda node=node: node.idle, f"{node.get_name()} stays busy")
+            node.trigger_deactivate()
+            # What it published while it was drained must reach the nodes behind it.
+            self._wait(self._outputs_arrived, "the last messages do not arrive", timeout_s=5.0)
+
+    def _close(self) -> None:
+        for node in self._nodes:
+            node.trigger_shutdown()
+            self._executor.remove_node(node)
+            node.destroy_node()
+        self._executor.remove_node(self._player)
+        self._player.destroy_node()
+        self._executor.shutdown()
+
+    # Rest ----------------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        self._wait(self._settled, "the nodes do not come to rest")
+
+    def _wait(
+        self, condition: Callable[[], bool], complaint: str, timeout_s: float = SETTLE_TIMEOUT_S
+    ) -> None:
+        deadline_s = time.perf_counter() + timeout_s
+        while not condition():
+            if time.perf_counter() > deadline_s:
+                raise ReplayError(
+                    f"{complaint} within {timeout_s:g} s: {', '.join(self._unsettled()) or '-'}"
+                )
+            self._spin(0.002)
+
+    def _spin(self, timeout_s: float) -> None:
+        spin_once(self._executor, timeout_s, self._note_callback_error)
+
+    def _note_callback_error(self, error: Exception) -> None:
+        self._result.warnings.append(f"{type(error).__name__} in a callback: {error}")
+
+    def _settled(self) -> bool:
+        # Workers first: while none runs and the executor waits for us, nothing else can change.
+        return (
+            all(node.idle for node in self._nodes)
+            and self._clocks_agree()
+            and self._outputs_arrived()
+            and not any(True for _ in self._late_listeners())
+        )
+
+    def _clocks_agree(self) -> bool:
+        return all(node.now_ns() == self._now_ns for node in self._nodes)
+
+    def _sent(self, topic: str) -> int:
+        nodes = sum(
+            publisher.sent
+            for node in self._nodes
+            for publisher in node.publishers_in_use
+            if publisher.topic == topic
+        )
+        return nodes + self._result.fed[topic]
+
+    def _outputs_arrived(self) -> bool:
+        return all(
+            self._arrived[publisher.topic] >= self._sent(publisher.topic)
+            for node in self._nodes
+            for publisher in node.publishers_in_use
+            if publisher.publisher.msg_type not in (Image, CompressedImage)
+        )
+
+    def _late_listeners(self) -> Iterable[str]:
+        for node in self._nodes:
+            for listener in node.listeners:
+                key = (node.get_name(), listener.topic)
+                missing = self._sent(listener.topic) - listener.inbox.received - self._offsets[key]
+                if missing > 0:
+                    yield f"{node.get_name()} waits for {missing} of {listener.topic}"
+
+    def _unsettled(self) -> list[str]:
+        busy = [f"{node.get_name()} is busy" for node in self._nodes if not node.idle]
+        return busy + list(self._late_listeners())
+
+    def _all_matched(self) -> bool:
+        for node in self._nodes:
+            for listener in node.listeners:
+                listener.match_publishers()
+        heard: Counter[str] = Counter(
+            listener.topic for node in self._nodes for listener in node.listeners
+        )
+        inputs = all(
+            publisher.get_subscription_count() >= heard[topic]
+            for topic, publisher in self._inputs.items()
+        )
+        outputs = all(
+            publisher.subscribers >= heard[publisher.topic]
+            for node in self._nodes
+            for publisher in node.publishers_in_use
+        )
+        return inputs and outputs
+
+
+def message_class(msg_type: str) -> type:
+    """The class of a message type such as ``sensor_msgs/msg/Image``.
+
+    Raises:
+        ReplayError: its package is not installed.
+    """
+    package, _, name = msg_type.split("/")
+    try:
+        return getattr(importlib.import_module(f"{package}.msg"), name)
+    except (ImportError, AttributeError) as error:
+        raise ReplayError(f"message type {msg_type} is not installed ({error})") from error
+
+
+def message_type_name(msg_class: type) -> str:
+    """The inverse of `message_class`."""
+    return f"{msg_class.__module__.split('.')[0]}/msg/{msg_class.__name__}"

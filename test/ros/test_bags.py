@@ -1,0 +1,119 @@
+"""Recordings: written, read back, damaged."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("rosbags")
+
+from rosbags.rosbag2 import StoragePlugin, Writer
+
+from edge_mm_ros.ros.bags import BagError, BagReader, BagWriter, message_typestore
+
+STRING = "std_msgs/msg/String"
+
+
+def words(count: int, size: int = 20) -> list[tuple[int, bytes]]:
+    typestore = message_typestore()
+    message = typestore.types[STRING]
+    return [
+        (1_000 + n, bytes(typestore.serialize_cdr(message(data=f"{n}".ljust(size)), STRING)))
+        for n in range(count)
+    ]
+
+
+def write_folder(path: Path, plugin: StoragePlugin, count: int) -> Path:
+    with Writer(path, version=9, storage_plugin=plugin) as writer:
+        connection = writer.add_connection("/words", STRING, typestore=message_typestore())
+        for stamp_ns, cdr in words(count):
+            writer.write(connection, stamp_ns, cdr)
+    return path
+
+
+def write_file(path: Path, count: int, size: int = 20) -> Path:
+    with BagWriter(path) as writer:
+        writer.add_topic("/words", STRING)
+        for stamp_ns, cdr in words(count, size):
+            writer.write("/words", stamp_ns, cdr)
+    return path
+
+
+@pytest.mark.parametrize("plugin", [StoragePlugin.MCAP, StoragePlugin.SQLITE3])
+def test_a_folder_of_either_storage_is_read(tmp_path: Path, plugin: StoragePlugin) -> None:
+    bag = BagReader(write_folder(tmp_path / "bag", plugin, 5))
+    assert bag.topics == {"/words": STRING}
+    assert [(m.stamp_ns, m.cdr) for m in bag] == words(5)
+    assert bag.message_count == 5
+    assert bag.warning == ""
+
+
+def test_a_single_file_is_written_and_read(tmp_path: Path) -> None:
+    path = write_file(tmp_path / "out.mcap", 3)
+    assert path.is_file()
+    assert [(m.stamp_ns, m.cdr) for m in BagReader(path)] == words(3)
+    assert [p.name for p in tmp_path.iterdir()] == ["out.mcap"]
+
+
+def test_a_type_from_an_installed_package_carries_its_definition(tmp_path: Path) -> None:
+    pytest.importorskip("vision_msgs")
+    path = tmp_path / "out.mcap"
+    with BagWriter(path) as writer:
+        writer.add_topic("/detections", "vision_msgs/msg/Detection2DArray")
+    assert b"ObjectHypothesisWithPose[] results" in path.read_bytes()
+
+
+def test_a_recording_is_not_there_before_it_is_complete(tmp_path: Path) -> None:
+    writer = BagWriter(tmp_path / "out.mcap")
+    writer.add_topic("/words", STRING)
+    assert not (tmp_path / "out.mcap").exists()
+    writer.close()
+    assert (tmp_path / "out.mcap").exists()
+
+
+def test_a_truncated_mcap_gives_what_can_be_read_and_says_so(tmp_path: Path) -> None:
+    path = write_file(tmp_path / "out.mcap", 4000, size=2000)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) * 2 // 3])
+    bag = BagReader(path)
+    read = [(m.stamp_ns, m.cdr) for m in bag]
+    assert 0 < len(read) < 4000
+    assert read == words(4000, 2000)[: len(read)]
+    assert "ends early" in bag.warning
+    assert str(path) in bag.warning
+
+
+def test_a_truncated_sqlite_file_is_refused_or_read_in_part_with_a_warning(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "bag", StoragePlugin.SQLITE3, 2000)
+    file = next(folder.glob("*.db3"))
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(sqlite3.DatabaseError):
+        sqlite3.connect(file).execute("select sum(length(data)) from messages").fetchall()
+    try:
+        bag = BagReader(folder)
+        assert len(list(bag)) < 2000
+        assert "damaged" in bag.warning
+    except BagError as error:
+        assert "cannot be read" in str(error)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a recording at all"])
+def test_what_is_no_recording_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "odd.mcap"
+    path.write_bytes(content)
+    with pytest.raises(BagError, match=r"odd\.mcap"):
+        BagReader(path)
+
+
+def test_a_missing_recording_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(BagError, match="no such file"):
+        BagReader(tmp_path / "nothing.mcap")
+
+
+def test_an_unwritable_place_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(BagError, match="cannot be written"):
+        BagWriter(tmp_path / "file" / "out.mcap")
