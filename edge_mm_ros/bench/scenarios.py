@@ -11,7 +11,7 @@ from edge_mm_ros.datatypes import EdgeMmError
 
 SCENARIOS: Mapping[str, str] = MappingProxyType(
     {
-        "latency": "per stage latency on the sample, and the detector node against bare ONNX Runtime",
+        "latency": "latency per stage on the sample; the detector node against bare ONNX Runtime",
     }
 )
 """What there is, with a line on each; scenario ``x`` is ``edge_mm_ros.bench.x.run``."""

@@ -237,4 +237,6 @@ def _message_folder(package: str) -> Path:
         folder = Path(prefix) / "share" / package / "msg"
         if prefix and folder.is_dir():
             return folder
-    raise BagError(f"package {package} is in none of {prefixes}; install it or source its workspace")
+    raise BagError(
+        f"package {package} is in none of {prefixes}; install it or source its workspace"
+    )

@@ -20,9 +20,7 @@ def make_executor(context: Context) -> Executor:
     return EventsExecutor(context=context)
 
 
-def spin_once(
-    executor: Executor, timeout_s: float, on_error: Callable[[Exception], None]
-) -> None:
+def spin_once(executor: Executor, timeout_s: float, on_error: Callable[[Exception], None]) -> None:
     """Let the executor work for at most `timeout_s` of waiting.
 
     Called in a loop. ``spin()`` and ``spin_once()`` without a time-out burn a core in

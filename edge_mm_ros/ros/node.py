@@ -52,7 +52,9 @@ class EdgeNode(LifecycleNode):
         self._workers: dict[str, Worker] = {}
         self._left_behind: list[Worker] = []
         self._bad_inputs: dict[tuple[str, str], FaultRecord] = {}
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._diagnostics = CountingPublisher(
+            self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        )
         self.add_on_set_parameters_callback(self._check_change)
         self.add_post_set_parameters_callback(self._apply_change)
         self.create_timer(1.0, self._publish_diagnostics)
@@ -130,9 +132,7 @@ class EdgeNode(LifecycleNode):
         inbox = self._worker(worker).inbox(lambda _: handler(), latest_only())
         self._activity_timers.append(self.create_timer(period_s, lambda: inbox.put(None)))
 
-    def inbox(
-        self, handler: Callable[[Any], None], *, queue: QueuePolicy, worker: str
-    ) -> Inbox:
+    def inbox(self, handler: Callable[[Any], None], *, queue: QueuePolicy, worker: str) -> Inbox:
         """An inbox without a topic, for items that one worker hands to another."""
         return self._worker(worker).inbox(handler, queue)
 
@@ -152,8 +152,8 @@ class EdgeNode(LifecycleNode):
 
     @property
     def publishers_in_use(self) -> tuple[CountingPublisher, ...]:
-        """The publishers made by `advertise`."""
-        return tuple(self._outputs)
+        """The publishers made by `advertise`, and that of diagnostics."""
+        return (*self._outputs, self._diagnostics)
 
     @property
     def listeners(self) -> tuple[Listener, ...]:
@@ -172,23 +172,29 @@ class EdgeNode(LifecycleNode):
     # Lifecycle -----------------------------------------------------------------------------------
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Take the parameters and let the subclass build what it needs."""
         return self._transition("configure", self._configure, super().on_configure, state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Begin to listen."""
         return self._transition("activate", self._activate, super().on_activate, state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop listening and finish what waits."""
         result = self._transition("deactivate", self._deactivate, super().on_deactivate, state)
         # A fault ends activity through the error transition, where the node is cleaned up.
         return TransitionCallbackReturn.ERROR if self._fault else result
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Give everything back."""
         return self._transition("cleanup", self._clean_up, super().on_cleanup, state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop and give everything back."""
         return self._transition("shutdown", self._clean_up, super().on_shutdown, state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Clean up after a failure, so that the node can be configured again."""
         reason = self._fault
         self._fault = ""
         result = self._transition("error", self._clean_up, super().on_error, state)
@@ -272,7 +278,8 @@ class EdgeNode(LifecycleNode):
 
     def _release(self) -> None:
         for publisher in self._outputs:
-            self.destroy_lifecycle_publisher(publisher.publisher)
+            # `advertise` made it a managed one.
+            self.destroy_lifecycle_publisher(publisher.publisher)  # type: ignore[arg-type]
         self._outputs.clear()
         self.on_cleaned_up()
 

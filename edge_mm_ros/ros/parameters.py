@@ -79,6 +79,11 @@ def read(node: Node, params_type: type[Params], changes: Iterable[Parameter] = (
         raise ParameterError(f"parameter {describe_validation_error(error)}") from error
 
 
+def overrides(values: Mapping[str, Any]) -> list[Parameter]:
+    """Values as a node's constructor takes them."""
+    return [Parameter(name, value=value) for name, value in values.items()]
+
+
 def refuse_unknown(node: Node, declared: Iterable[str]) -> None:
     """Refuse parameters given at start that the node does not have; ROS ignores them silently.
 

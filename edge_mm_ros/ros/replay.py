@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.context import Context
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
@@ -21,12 +20,15 @@ from edge_mm_ros.datatypes import EdgeMmError
 from edge_mm_ros.ros.bags import BagMessage, BagReader, BagWriter
 from edge_mm_ros.ros.conversions.stamps import to_stamp
 from edge_mm_ros.ros.executor import make_executor, spin_once
+from edge_mm_ros.ros.messages import UnknownMessageType, message_class, message_type_name
 from edge_mm_ros.ros.node import EdgeNode
 from edge_mm_ros.ros.qos import EVENTS, TopicQos
 
 CLOCK_STEP_NS = 100_000_000
 CLOCK_PERIOD_S = 0.02
 SETTLE_TIMEOUT_S = 120.0
+SPINS_BEFORE_BASELINE = 20
+RECORDER = "the recorder"
 RECORDING_QOS = TopicQos(depth=1000, reliable=True)
 
 
@@ -85,11 +87,12 @@ class Replay:
 
     Args:
         context: the context of all nodes, already initialised.
-        nodes: unconfigured nodes with simulated time, in the order of their data flow.
+        nodes: unconfigured nodes with simulated time.
         bag: the recording.
         rate: speed relative to real time; None for as fast as possible.
         writer: takes what the nodes publish.
-        tail_s: simulated seconds after the last message, so that windows come to their end.
+        tail_s: simulated seconds after the last message, before the nodes are deactivated; longer
+            than the sensors' time-outs, it ends in silence alarms.
         on_fed: told of each message fed, with its time of `time.perf_counter`.
         on_published: told of each message that a node published.
         should_stop: asked before each message; True ends the replay early.
@@ -103,7 +106,7 @@ class Replay:
         *,
         rate: float | None = None,
         writer: BagWriter | None = None,
-        tail_s: float = 3.0,
+        tail_s: float = 0.5,
         on_fed: Callable[[BagMessage, float], None] | None = None,
         on_published: Callable[[Published], None] | None = None,
         should_stop: Callable[[], bool] = lambda: False,
@@ -163,10 +166,19 @@ class Replay:
         self._transition("activate", EdgeNode.trigger_activate)
         self._wait(self._all_matched, "publishers and subscriptions do not find each other")
         self._wait(lambda: all(node.idle for node in self._nodes), "the nodes stay busy")
+        self._take_baseline()
+
+    def _take_baseline(self) -> None:
+        # What was sent before all had found each other may or may not arrive: it does not count.
+        for _ in range(SPINS_BEFORE_BASELINE):
+            self._spin(0.01)
         for node in self._nodes:
             for listener in node.listeners:
                 key = (node.get_name(), listener.topic)
                 self._offsets[key] = self._sent(listener.topic) - listener.inbox.received
+            for publisher in node.publishers_in_use:
+                topic = publisher.topic
+                self._offsets[RECORDER, topic] = self._sent(topic) - self._arrived[topic]
 
     def _transition(
         self, name: str, trigger: Callable[[EdgeNode], TransitionCallbackReturn]
@@ -178,22 +190,23 @@ class Replay:
     def _advertise_inputs(self) -> None:
         own = {publisher.topic for node in self._nodes for publisher in node.publishers_in_use}
         for topic, msg_type in self._bag.topics.items():
-            if topic in own or topic in {"/clock", "/diagnostics", "/rosout"}:
+            if topic in own or topic in {"/clock", "/rosout"}:
                 self._result.warnings.append(f"{topic} is not fed: the system publishes it itself")
                 continue
             try:
                 msg_class = message_class(msg_type)
-            except ReplayError as error:
+            except UnknownMessageType as error:
                 self._result.warnings.append(f"{topic} is not fed: {error}")
                 continue
             # Transient local, because a description may be recorded once and be needed later.
             self._inputs[topic] = self._player.create_publisher(msg_class, topic, EVENTS.profile())
 
     def _record_outputs(self) -> None:
-        outputs: dict[str, type] = {"/diagnostics": DiagnosticArray}
-        for node in self._nodes:
-            for publisher in node.publishers_in_use:
-                outputs[publisher.topic] = publisher.publisher.msg_type
+        outputs: dict[str, Any] = {
+            publisher.topic: publisher.publisher.msg_type
+            for node in self._nodes
+            for publisher in node.publishers_in_use
+        }
         for topic, msg_class in outputs.items():
             if msg_class in (Image, CompressedImage):
                 continue  # drawn only for who watches them
@@ -203,7 +216,7 @@ class Replay:
             self._player.create_subscription(
                 msg_class,
                 topic,
-                lambda cdr, topic=topic, msg_class=msg_class: self._record(topic, msg_class, cdr),
+                partial(self._record, topic, msg_class),
                 RECORDING_QOS.matching(offered),
                 raw=True,
             )
@@ -273,11 +286,28 @@ class Replay:
                     self._result.dropped[f"{node.get_name()} {listener.topic}"] = (
                         listener.inbox.dropped
                     )
-        for node in self._nodes:
-            self._wait(lambda node=node: node.idle, f"{node.get_name()} stays busy")
+        for node in self._in_data_flow():
+            self._wait(partial(getattr, node, "idle"), f"{node.get_name()} stays busy")
             node.trigger_deactivate()
             # What it published while it was drained must reach the nodes behind it.
             self._wait(self._outputs_arrived, "the last messages do not arrive", timeout_s=5.0)
+
+    def _in_data_flow(self) -> Iterator[EdgeNode]:
+        """Nodes before those that listen to them, so that the last messages are still heard."""
+        remaining = list(self._nodes)
+        while remaining:
+            first = next((n for n in remaining if not self._feeders(n, remaining)), remaining[0])
+            remaining.remove(first)
+            yield first
+
+    @staticmethod
+    def _feeders(node: EdgeNode, among: Sequence[EdgeNode]) -> list[EdgeNode]:
+        heard = {listener.topic for listener in node.listeners} - {"/diagnostics"}
+        return [
+            other
+            for other in among
+            if other is not node and any(p.topic in heard for p in other.publishers_in_use)
+        ]
 
     def _close(self) -> None:
         for node in self._nodes:
@@ -333,7 +363,8 @@ class Replay:
 
     def _outputs_arrived(self) -> bool:
         return all(
-            self._arrived[publisher.topic] >= self._sent(publisher.topic)
+            self._arrived[publisher.topic] + self._offsets[RECORDER, publisher.topic]
+            >= self._sent(publisher.topic)
             for node in self._nodes
             for publisher in node.publishers_in_use
             if publisher.publisher.msg_type not in (Image, CompressedImage)
@@ -349,7 +380,7 @@ class Replay:
 
     def _unsettled(self) -> list[str]:
         busy = [f"{node.get_name()} is busy" for node in self._nodes if not node.idle]
-        return busy + list(self._late_listeners())
+        return [*busy, *self._late_listeners()]
 
     def _all_matched(self) -> bool:
         for node in self._nodes:
@@ -368,21 +399,3 @@ class Replay:
             for publisher in node.publishers_in_use
         )
         return inputs and outputs
-
-
-def message_class(msg_type: str) -> type:
-    """The class of a message type such as ``sensor_msgs/msg/Image``.
-
-    Raises:
-        ReplayError: its package is not installed.
-    """
-    package, _, name = msg_type.split("/")
-    try:
-        return getattr(importlib.import_module(f"{package}.msg"), name)
-    except (ImportError, AttributeError) as error:
-        raise ReplayError(f"message type {msg_type} is not installed ({error})") from error
-
-
-def message_type_name(msg_class: type) -> str:
-    """The inverse of `message_class`."""
-    return f"{msg_class.__module__.split('.')[0]}/msg/{msg_class.__name__}"

@@ -6,12 +6,12 @@ from collections import defaultdict
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.serialization import deserialize_message
 from vision_msgs.msg import Detection2DArray, Detection3DArray
 
 from edge_mm_ros.ros.bags import BagMessage
 from edge_mm_ros.ros.conversions.stamps import to_ns
-from edge_mm_ros.ros.replay import Published, message_class
+from edge_mm_ros.ros.messages import deserialize
+from edge_mm_ros.ros.replay import Published
 
 STAGES: dict[type, str] = {
     Detection2DArray: "capture to detections",
@@ -34,7 +34,7 @@ class StageLatency:
     def on_fed(self, message: BagMessage, wall_s: float) -> None:
         """Note when a picture was fed."""
         if message.msg_type in {"sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"}:
-            picture = deserialize_message(message.cdr, message_class(message.msg_type))
+            picture = deserialize(message.cdr, message.msg_type)
             self._fed_s[to_ns(picture.header.stamp)] = wall_s
 
     def on_published(self, published: Published, message: Any) -> None:

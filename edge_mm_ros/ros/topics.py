@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
+from rclpy.lifecycle.publisher import LifecyclePublisher
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import ReliabilityPolicy
@@ -16,11 +18,12 @@ from edge_mm_ros.ros.work_queue import Inbox
 
 
 class CountingPublisher:
-    """A lifecycle publisher that knows how many messages it really sent."""
+    """A publisher that knows how many messages it really sent; usable from every thread."""
 
     def __init__(self, publisher: Publisher) -> None:
         self.publisher = publisher
         self.sent = 0
+        self._lock = threading.Lock()
 
     @property
     def topic(self) -> str:
@@ -33,19 +36,19 @@ class CountingPublisher:
         return int(self.publisher.get_subscription_count())
 
     def publish(self, message: Any) -> None:
-        """Send a message; nothing happens while the node is not active."""
-        if self.publisher.is_activated:
+        """Send a message; a managed publisher sends nothing while its node is not active."""
+        if isinstance(self.publisher, LifecyclePublisher) and not self.publisher.is_activated:
+            return
+        with self._lock:
             # Counted first: a replay that looks between the two must wait, not go on.
             self.sent += 1
-            self.publisher.publish(message)
+        self.publisher.publish(message)
 
 
 class Listener:
     """One subscription, remade when its publishers offer another quality of service."""
 
-    def __init__(
-        self, node: Node, msg_type: type, topic: str, qos: TopicQos, inbox: Inbox
-    ) -> None:
+    def __init__(self, node: Node, msg_type: type, topic: str, qos: TopicQos, inbox: Inbox) -> None:
         self.inbox = inbox
         self.latency = LatencyWindow()
         self._node = node

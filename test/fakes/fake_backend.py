@@ -49,9 +49,7 @@ class FakeBackend:
         reason = self.unavailable.get(device, "")
         return Probe(not reason, reason)
 
-    def load(
-        self, artifact: ModelArtifact, device: str, options: Mapping[str, Any]
-    ) -> LoadedModel:
+    def load(self, artifact: ModelArtifact, device: str, options: Mapping[str, Any]) -> LoadedModel:
         if device in self.broken:
             raise BackendError(f"{artifact.path}: {device} is out of memory")
         self.loaded.append(FakeModel(device))

@@ -85,19 +85,15 @@ def test_a_truncated_mcap_gives_what_can_be_read_and_says_so(tmp_path: Path) -> 
     assert str(path) in bag.warning
 
 
-def test_a_truncated_sqlite_file_is_refused_or_read_in_part_with_a_warning(tmp_path: Path) -> None:
+def test_a_truncated_sqlite_file_is_refused_by_name(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "bag", StoragePlugin.SQLITE3, 2000)
     file = next(folder.glob("*.db3"))
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(sqlite3.DatabaseError):
         sqlite3.connect(file).execute("select sum(length(data)) from messages").fetchall()
-    try:
-        bag = BagReader(folder)
-        assert len(list(bag)) < 2000
-        assert "damaged" in bag.warning
-    except BagError as error:
-        assert "cannot be read" in str(error)
+    with pytest.raises(BagError, match=r"bag.* cannot be read"):
+        BagReader(folder)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a recording at all"])

@@ -21,7 +21,6 @@ from edge_mm_ros.ros.node import MAX_FAULTS_IN_A_ROW, EdgeNode
 from edge_mm_ros.ros.qos import RELIABLE, SENSOR, TopicQos
 from edge_mm_ros.ros.work_queue import lossless
 
-
 WORDS = TopicQos(depth=100, reliable=True)
 
 
@@ -205,9 +204,7 @@ def test_a_subscription_follows_a_publisher_that_comes_later(ros_graph: Any) -> 
     node = ros_graph.bring_up(make_echo(ros_graph))
     assert "best effort" in str(node.listeners[0].health().values["reliability"])
     words = ros_graph.publisher(String, "in", WORDS)
-    ros_graph.spin_until(
-        lambda: node.listeners[0].health().values["reliability"] == "reliable"
-    )
+    ros_graph.spin_until(lambda: node.listeners[0].health().values["reliability"] == "reliable")
     ros_graph.spin_until_connected(words)
     words.publish(String(data="hello"))
     ros_graph.spin_until(lambda: len(heard) == 1)
