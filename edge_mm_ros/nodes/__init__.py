@@ -1,0 +1,1 @@
+"""Thin lifecycle nodes: they wire topics to pipelines."""

@@ -1,0 +1,1 @@
+"""Perception as plain functions and objects: value in, value out."""

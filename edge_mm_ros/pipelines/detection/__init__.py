@@ -1,0 +1,6 @@
+"""Objects in pictures."""
+
+from edge_mm_ros.pipelines.detection.model_spec import UnsupportedModel
+from edge_mm_ros.pipelines.detection.pipeline import DetectionPipeline, DetectionSettings
+
+__all__ = ["DetectionPipeline", "DetectionSettings", "UnsupportedModel"]

@@ -1,0 +1,36 @@
+"""Guarding against clocks that jump back."""
+
+from __future__ import annotations
+
+NS_PER_S = 1_000_000_000
+
+# Messages of one topic may overtake each other by less; a clock set back is off by more.
+JUMP_NS = NS_PER_S
+
+
+def to_ns(seconds: float) -> int:
+    """Seconds as whole nanoseconds."""
+    return round(seconds * NS_PER_S)
+
+
+class StampGuard:
+    """Follows the newest stamp of one source."""
+
+    def __init__(self) -> None:
+        self.newest_ns: int | None = None
+
+    def jumped_back_s(self, stamp_ns: int) -> float:
+        """How far a stamp lies before the newest, seconds; 0 where that is less than 1 s.
+
+        After a jump the stamp is the newest.
+        """
+        newest = self.newest_ns
+        if newest is not None and newest - stamp_ns > JUMP_NS:
+            self.newest_ns = stamp_ns
+            return (newest - stamp_ns) / NS_PER_S
+        self.newest_ns = stamp_ns if newest is None else max(newest, stamp_ns)
+        return 0.0
+
+    def reset(self) -> None:
+        """Forget the newest stamp."""
+        self.newest_ns = None

@@ -1,0 +1,33 @@
+"""Stamps that jump back."""
+
+from __future__ import annotations
+
+from edge_mm_ros.pipelines.stamps import NS_PER_S, StampGuard, to_ns
+
+
+def test_an_hour_back_is_told_once_and_then_followed() -> None:
+    guard = StampGuard()
+    begin = 7200 * NS_PER_S
+    assert guard.jumped_back_s(begin) == 0.0
+    assert guard.jumped_back_s(begin - 3600 * NS_PER_S) == 3600.0
+    assert guard.jumped_back_s(begin - 3600 * NS_PER_S + 1) == 0.0
+    assert guard.newest_ns == begin - 3600 * NS_PER_S + 1
+
+
+def test_messages_that_overtake_each_other_are_no_jump() -> None:
+    guard = StampGuard()
+    for stamp_ns in (NS_PER_S, 2 * NS_PER_S, NS_PER_S, 2 * NS_PER_S + 5):
+        assert guard.jumped_back_s(stamp_ns) == 0.0
+    assert guard.newest_ns == 2 * NS_PER_S + 5
+
+
+def test_reset_forgets() -> None:
+    guard = StampGuard()
+    guard.jumped_back_s(100 * NS_PER_S)
+    guard.reset()
+    assert guard.jumped_back_s(0) == 0.0
+
+
+def test_seconds_are_rounded_not_cut() -> None:
+    assert to_ns(0.3) == 300_000_000
+    assert to_ns(1.0000000004) == 1_000_000_000
