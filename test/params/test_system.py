@@ -1,0 +1,178 @@
+"""The description of a system: what it accepts, what it refuses, and by which name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from edge_mm_ros.params import NodeParams, ParameterError
+from edge_mm_ros.params.base import validate
+from edge_mm_ros.params.node_kinds import NODE_KINDS, params_type
+from edge_mm_ros.params.share import share_directory
+from edge_mm_ros.params.system import SystemDescription, load_system, shipped_systems
+
+
+def system_of(*nodes: dict[str, Any], **process: Any) -> dict[str, Any]:
+    return {"name": "s", "processes": {"p": {"nodes": list(nodes), **process}}}
+
+
+def refusal(values: Any) -> str:
+    with pytest.raises(ParameterError) as caught:
+        validate(SystemDescription, values, "s.yaml")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("kind", NODE_KINDS)
+def test_every_kind_of_node_has_parameters(kind: Any) -> None:
+    assert issubclass(params_type(kind), NodeParams)
+
+
+def test_the_shipped_safety_monitor_keeps_language_apart_from_safety() -> None:
+    system = load_system("safety_monitor")
+    process_of = {
+        node.node: name for name, process in system.processes.items() for node in process.nodes
+    }
+    assert set(process_of) == set(NODE_KINDS)
+    safety_path = {process_of[k] for k in ("object_detector", "sensor_fusion", "safety_monitor")}
+    voice = {process_of[k] for k in ("speech_transcriber", "event_summarizer")}
+    assert len(safety_path) == 1
+    assert not safety_path & voice
+    assert all(process.respawn for process in system.processes.values())
+
+
+def test_every_shipped_system_can_be_read() -> None:
+    names = shipped_systems()
+    assert "safety_monitor" in names
+    for name in names:
+        assert load_system(name).name == name
+
+
+def test_a_node_is_named_after_its_kind_unless_it_has_a_name() -> None:
+    system = validate(
+        SystemDescription,
+        system_of({"node": "sensor_fusion"}, {"node": "sensor_fusion", "name": "rear"}),
+        "",
+    )
+    assert [node.name for node in system.nodes] == ["sensor_fusion", "rear"]
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({**system_of({"node": "sensor_fusion"}), "colour": 1}, "unknown key 'colour'"),
+        (system_of({"node": "sensor_fusion"}, nice=3), "unknown key 'processes.p.nice'"),
+        (system_of({"node": "sensor_fusion", "param": {}}), "processes.p.nodes.0.param'"),
+        (
+            system_of({"node": "object_detector", "parameters": {"confidense": 1}}),
+            "unknown key 'processes.p.nodes.0.parameters.confidense'",
+        ),
+        (
+            system_of(
+                {
+                    "node": "sensor_fusion",
+                    "parameters": {"camera_mounting": {"camera": {"xzy_m": [0, 0, 1]}}},
+                }
+            ),
+            "parameters.camera_mounting.camera.xzy_m'",
+        ),
+    ],
+)
+def test_an_unknown_key_is_refused_by_name(values: Any, named: str) -> None:
+    message = refusal(values)
+    assert message.startswith("s.yaml: ")
+    assert named in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        (system_of({"node": "object_detektor"}), "'object_detector'"),
+        (system_of({"node": "sensor_fusion", "name": "a b"}), "nodes.0.name"),
+        (system_of({"node": "sensor_fusion"}, {"node": "sensor_fusion"}), "used twice"),
+        (system_of(), "processes.p.nodes"),
+        (system_of({"node": "sensor_fusion", "remappings": {"a b": "c"}}), "remappings"),
+        (system_of({"node": "sensor_fusion"}, respawn_delay_s=-1), "respawn_delay_s"),
+        ({"name": "s", "processes": {}}, "processes"),
+        (
+            system_of({"node": "object_detector", "parameters": {"confidence_threshold": 2}}),
+            "parameters.confidence_threshold",
+        ),
+        (
+            system_of({"node": "object_detector", "parameters": {"confidence_threshold": "0.5"}}),
+            "parameters.confidence_threshold",
+        ),
+        (
+            system_of({"node": "sensor_fusion", "parameters": {"lidars": []}}),
+            "lidars: ROS parameter files cannot hold an empty list",
+        ),
+        ([1], "s.yaml"),
+        ("text", "s.yaml"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_place(values: Any, named: str) -> None:
+    assert named in refusal(values)
+
+
+def test_parameters_come_out_as_ros_wants_them() -> None:
+    mounting = {"camera": {"xyz_m": [0, 0, 1.5], "rpy_rad": [0, 0, 0], "frame": "optical"}}
+    given = {"max_range_m": 12, "camera_mounting": mounting}
+    system = validate(
+        SystemDescription, system_of({"node": "sensor_fusion", "parameters": given}), ""
+    )
+    got = system.nodes[0].parameters
+    # A ROS list has one type, and a double stays a double.
+    assert got["camera_mounting"]["camera"] == {
+        "xyz_m": [0.0, 0.0, 1.5],
+        "rpy_rad": [0.0, 0.0, 0.0],
+        "frame": "optical",
+    }
+    assert isinstance(got["camera_mounting"]["camera"]["xyz_m"][0], float)
+    assert isinstance(got["max_range_m"], float)
+    assert set(got) == set(given)
+
+
+def test_a_relative_file_is_found_below_the_installed_configuration() -> None:
+    installed = "systems/safety_monitor.yaml"  # any file that ships
+
+    def rules_file(value: str) -> str:
+        node = {"node": "safety_monitor", "parameters": {"rules_file": value}}
+        system = validate(SystemDescription, system_of(node), "")
+        return str(system.nodes[0].parameters["rules_file"])
+
+    assert rules_file(installed) == str(share_directory() / "config" / installed)
+    assert rules_file("own_rules") == "own_rules"
+    assert rules_file("/etc/rules.yaml") == "/etc/rules.yaml"
+
+
+def test_numbers_in_the_environment_become_text() -> None:
+    system = validate(
+        SystemDescription, system_of({"node": "sensor_fusion"}, env={"OMP_NUM_THREADS": 2}), ""
+    )
+    assert system.process("p").env == {"OMP_NUM_THREADS": "2"}
+
+
+def test_an_unknown_process_names_the_known_ones() -> None:
+    system = load_system("safety_monitor")
+    with pytest.raises(ParameterError, match="no process 'ears'; it has: perception, voice"):
+        system.process("ears")
+
+
+def test_a_system_file_can_lie_anywhere(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(system_of({"node": "event_summarizer"})), encoding="utf-8")
+    assert load_system(str(path)).nodes[0].node == "event_summarizer"
+    with pytest.raises(ParameterError, match="no systems named 'mine'.*safety_monitor"):
+        load_system("mine")
+    with pytest.raises(ParameterError, match="no such file"):
+        load_system(str(tmp_path / "other.yaml"))
+
+
+def test_a_file_that_is_no_yaml_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_text("processes: [", encoding="utf-8")
+    with pytest.raises(ParameterError, match=r"broken\.yaml: is not valid YAML"):
+        load_system(str(path))

@@ -1,0 +1,175 @@
+"""Processes and arguments of a system, and the launch file for real where it can run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_mm_ros.params import ParameterError
+from edge_mm_ros.params.base import validate
+from edge_mm_ros.params.system import SystemDescription, load_system
+from edge_mm_ros.ros.launching import (
+    LaunchArguments,
+    ProcessCommand,
+    process_commands,
+    process_environment,
+    transport_environment,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+LAUNCH_FILE = ROOT / "launch" / "safety_monitor.launch.py"
+
+
+def commands(environ: dict[str, str] | None = None, **arguments: Any) -> list[ProcessCommand]:
+    system = load_system("safety_monitor")
+    return process_commands(system, "safety_monitor", LaunchArguments(**arguments), environ or {})
+
+
+def test_each_process_runs_a_container_with_its_name() -> None:
+    perception, voice = commands()
+    system = str(ROOT / "config" / "systems" / "safety_monitor.yaml")
+    assert perception.argv == (
+        sys.executable,
+        *("-m", "edge_mm_ros.nodes.container"),
+        *("--system", system, "--process", "perception"),
+    )
+    assert voice.argv[-2:] == ("--process", "voice")
+    assert (perception.name, voice.name) == ("perception", "voice")
+    assert perception.respawn
+    assert perception.command_line == (*perception.argv, "--ros-args", "--log-level", "info")
+
+
+def test_arguments_reach_every_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.yaml").write_text("{}", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    for command in commands(
+        params_file="mine.yaml",
+        namespace="robot/left/",
+        use_sim_time=True,
+        log_level="debug",
+        autostart=False,
+    ):
+        assert command.argv[-1] == "--no-autostart"
+        assert command.command_line[len(command.argv) :] == (
+            "--ros-args",
+            *("-r", "__ns:=/robot/left"),
+            *("--log-level", "debug"),
+            *("--params-file", str(tmp_path / "mine.yaml")),
+            *("-p", "use_sim_time:=true"),
+        )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"params_file": "nowhere.yaml"}, r"params_file .*nowhere\.yaml: no such file"),
+        ({"namespace": "a b"}, "namespace 'a b'"),
+        ({"namespace": "1st"}, "namespace '1st'"),
+        ({"log_level": "loud"}, "log_level 'loud' is none of debug, info"),
+    ],
+)
+def test_wrong_arguments_are_refused(arguments: dict[str, Any], named: str) -> None:
+    with pytest.raises(ParameterError, match=named):
+        LaunchArguments(**arguments)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"},
+        {"FASTRTPS_DEFAULT_PROFILES_FILE": "/my.xml"},
+        {"FASTDDS_DEFAULT_PROFILES_FILE": "/my.xml"},
+        {"RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp"},
+    ],
+)
+def test_the_users_own_transport_stays(environ: dict[str, str]) -> None:
+    assert transport_environment(environ) == {}
+    for command in commands(environ):
+        assert command.env.get("FASTDDS_BUILTIN_TRANSPORTS") is None
+
+
+@pytest.mark.parametrize("environ", [{}, {"RMW_IMPLEMENTATION": "rmw_fastrtps_cpp"}])
+def test_otherwise_sockets_hold_a_picture(environ: dict[str, str]) -> None:
+    for command in commands(environ):
+        assert command.env["FASTDDS_BUILTIN_TRANSPORTS"] == "DEFAULT?sockets_size=4MB"
+
+
+def test_the_systems_environment_wins_and_the_users_malloc_stays() -> None:
+    system = validate(
+        SystemDescription,
+        {
+            "name": "s",
+            "processes": {
+                "p": {
+                    "nodes": [{"node": "sensor_fusion"}],
+                    "env": {"RMW_IMPLEMENTATION": "rmw_zenoh_cpp", "MALLOC_TOP_PAD_": 1},
+                    "respawn": False,
+                    "respawn_delay_s": 3,
+                }
+            },
+        },
+        "",
+    )
+    env = process_environment(system.process("p"), {"MALLOC_TRIM_THRESHOLD_": "5"})
+    assert env["RMW_IMPLEMENTATION"] == "rmw_zenoh_cpp"
+    assert "FASTDDS_BUILTIN_TRANSPORTS" not in env
+    assert env["MALLOC_TOP_PAD_"] == "1"
+    assert "MALLOC_TRIM_THRESHOLD_" not in env
+    assert int(env["MALLOC_MMAP_THRESHOLD_"]) > 1920 * 1080 * 3
+
+
+def test_the_launch_file_is_thin() -> None:
+    assert len(LAUNCH_FILE.read_text(encoding="utf-8").splitlines()) <= 20
+
+
+RUN_LAUNCH_FILE = f"""
+import sys
+from launch import LaunchDescription, LaunchService
+from launch.actions import GroupAction, IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch_ros.actions import PushRosNamespace
+service = LaunchService(noninteractive=True)
+service.include_launch_description(LaunchDescription([GroupAction([
+    PushRosNamespace("outer"),
+    IncludeLaunchDescription(
+        PythonLaunchDescriptionSource({str(LAUNCH_FILE)!r}),
+        launch_arguments=[("system", sys.argv[1]), ("namespace", "inner")],
+    ),
+])]))
+sys.exit(service.run())
+"""
+
+
+def test_the_launch_file_starts_the_system_and_starts_it_again(
+    ros_graph: Any, tmp_path: Path
+) -> None:
+    pytest.importorskip("launch_ros", reason="needs launch_ros, which only a ROS installation has")
+    from helpers.processes import LifecyclePeer, descendants
+
+    system = tmp_path / "small.yaml"
+    system.write_text(
+        "name: small\nprocesses: {p: {nodes: [{node: sensor_fusion}]}}", encoding="utf-8"
+    )
+    domain = str(ros_graph.context.get_domain_id())
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN_LAUNCH_FILE, str(system)],
+        env={**os.environ, "ROS_DOMAIN_ID": domain, "ROS_LOG_DIR": str(tmp_path)},
+    )
+    try:
+        peer = LifecyclePeer(ros_graph)
+        peer.wait_for("/outer/inner/sensor_fusion", "active")
+        (first,) = descendants(process.pid)
+        os.kill(first, signal.SIGKILL)
+        peer.wait_until(lambda: descendants(process.pid) not in ([], [first]), "a new process")
+        peer.wait_for("/outer/inner/sensor_fusion", "active")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 0
+    finally:
+        process.kill()
+        process.wait()
