@@ -1,0 +1,112 @@
+"""Build of the ROS 2 package edge_mm_ros, for colcon and pip alike."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+PACKAGE = "edge_mm_ros"
+
+# These two literals are also read by tools/environment, which installs what they name.
+INSTALL_REQUIRES = [
+    "numpy>=1.26,<3",
+    "scipy>=1.11,<2",
+    "psutil>=5.9,<8",
+    "pydantic>=2.6,<3",
+    "PyYAML>=6,<7",
+    "rich>=13,<16",
+    "typer>=0.12,<1",
+]
+EXTRAS_REQUIRE = {
+    "vision": ["onnxruntime>=1.18,<2", "opencv-python-headless>=4.6,<6"],
+    "speech": ["faster-whisper>=1.1,<2", "soxr>=0.3.7,<2"],
+    "language": ["llama-cpp-python>=0.3.16,<0.4"],
+    "recordings": ["mcap>=1.1,<2", "rosbags>=0.10,<0.12"],
+    "report": ["jinja2>=3.1,<4"],
+    "test": [
+        "colcon-core>=0.18,<1",
+        "colcon-python-setup-py>=0.2.8,<1",
+        "colcon-ros>=0.5,<1",
+        "hypothesis>=6.100,<7",
+        "jiwer>=3.0,<5",
+        "onnx>=1.16,<2",
+        "onnx>=1.16,<2",
+        "pytest>=8,<10",
+        "pytest-timeout>=2.3,<3",
+        "soundfile>=0.12,<1",
+    ],
+    "dev": [
+        "import-linter>=2.1,<3",
+        "mypy>=1.11,<3",
+        "pre-commit>=3.7,<5",
+        "ruff>=0.12,<0.18",
+        "types-PyYAML>=6,<7",
+    ],
+}
+
+
+def version():
+    """The version that the package itself states."""
+    text = Path(PACKAGE, "__init__.py").read_text(encoding="utf-8")
+    return re.search(r'^__version__ = "(.+)"$', text, re.MULTILINE)[1]
+
+
+def files_below(folder):
+    """All files below a folder that are not Python's own caches, sorted."""
+    return sorted(
+        path
+        for path in Path(folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    )
+
+
+def shared(folder):
+    """Each directory below a folder with its files, the way `data_files` takes them."""
+    by_directory = {}
+    for path in files_below(folder):
+        target = f"share/{PACKAGE}/{path.parent.as_posix()}"
+        by_directory.setdefault(target, []).append(str(path))
+    return list(by_directory.items())
+
+
+setup(
+    name=PACKAGE,
+    version=version(),
+    description="Perception on the edge for ROS 2: vision, hearing, language, sensor fusion",
+    license="Apache-2.0",
+    maintainer="edge_mm_ros maintainers",
+    maintainer_email="edge_mm_ros@users.noreply.github.com",
+    python_requires=">=3.10",
+    packages=find_packages(include=[PACKAGE, f"{PACKAGE}.*"]),
+    package_data={
+        PACKAGE: [
+            str(path.relative_to(PACKAGE)) for path in files_below(PACKAGE) if path.suffix != ".py"
+        ]
+    },
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
+        (f"share/{PACKAGE}", ["package.xml"]),
+        *shared("config"),
+        *shared("launch"),
+        *shared("test/data"),
+    ],
+    zip_safe=False,
+    install_requires=INSTALL_REQUIRES,
+    extras_require=EXTRAS_REQUIRE,
+    entry_points={
+        "console_scripts": [
+            "object_detector = edge_mm_ros.nodes.object_detector:main",
+            "sensor_fusion = edge_mm_ros.nodes.sensor_fusion:main",
+            "speech_transcriber = edge_mm_ros.nodes.speech_transcriber:main",
+            "safety_monitor = edge_mm_ros.nodes.safety_monitor:main",
+            "event_summarizer = edge_mm_ros.nodes.event_summarizer:main",
+            "container = edge_mm_ros.nodes.container:main",
+            "edge-mm = edge_mm_ros.cli.main:main",
+        ],
+        "edge_mm_ros.backends": [
+            "onnxruntime = edge_mm_ros.backends.onnxruntime_backend:OnnxRuntimeBackend",
+            "faster_whisper = edge_mm_ros.backends.faster_whisper_backend:FasterWhisperBackend",
+            "llama_cpp = edge_mm_ros.backends.llama_cpp_backend:LlamaCppBackend",
+        ],
+    },
+)
