@@ -10,11 +10,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from edge_mm_ros.cli.findings import Finding, can_run, find_all
 
-MARKS = {"ok": "[green]ok[/]", "optional": "[yellow]absent[/]", "missing": "[red]MISSING[/]"}
+MARKS = {"ok": ("ok", "green"), "optional": ("absent", "yellow"), "missing": ("MISSING", "red")}
 
 
 def doctor(
@@ -35,27 +34,19 @@ def doctor(
 
 
 def _print_for_people(findings: list[Finding], ready: bool) -> None:
-    console = Console()
-    table = Table("")
-    table.add_column("what", overflow="fold")
-    table.add_column("state")
-    table.add_column("found", overflow="fold", ratio=3)
-    table.add_column("mend", overflow="fold", ratio=2)
+    console = Console(highlight=False, soft_wrap=True)
     section = ""
     for finding in findings:
-        if section and finding.section != section:
-            table.add_section()
-        table.add_row(
-            finding.section if finding.section != section else "",
-            escape(finding.name),
-            MARKS[finding.state],
-            escape(finding.detail),
-            escape(finding.mend),
-        )
-        section = finding.section
-    console.print(table)
+        if finding.section != section:
+            section = finding.section
+            console.print(f"[bold]{escape(section)}[/]")
+        mark, colour = MARKS[finding.state]
+        name = escape(finding.name)
+        console.print(f"  [{colour}]{mark:<8}[/]{name}: {escape(finding.detail)}")
+        if finding.mend:
+            console.print(f"          [dim]mend: {escape(finding.mend)}[/]")
     if ready:
         console.print("The safety monitor can run.")
     else:
         missing = ", ".join(f.name for f in findings if f.state == "missing")
-        console.print(f"The safety monitor cannot run; missing: {missing}.", soft_wrap=True)
+        console.print(f"The safety monitor cannot run; missing: {missing}.")

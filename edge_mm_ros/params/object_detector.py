@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
-from edge_mm_ros.params.base import NodeParams, parameter
-
-_TOPIC_PREFIX = r"^(~/|/)?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*$"
+from edge_mm_ros.params.base import NodeParams, TopicPrefix, parameter
 
 
 class ObjectDetectorParams(NodeParams):
     """What the node ``object_detector`` can be told."""
 
-    cameras: tuple[Annotated[str, Field(pattern=_TOPIC_PREFIX)], ...] = parameter(
+    cameras: tuple[TopicPrefix, ...] = parameter(
         ("camera",), "Prefixes of the cameras' topics.", min_length=1
     )
     transport: Literal["raw", "compressed"] = parameter(

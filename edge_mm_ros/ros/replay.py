@@ -27,7 +27,7 @@ from edge_mm_ros.ros.qos import EVENTS, TopicQos
 CLOCK_STEP_NS = 100_000_000
 CLOCK_PERIOD_S = 0.02
 SETTLE_TIMEOUT_S = 120.0
-SPINS_BEFORE_BASELINE = 20
+STRAGGLERS_S = 1.0
 RECORDER = "the recorder"
 RECORDING_QOS = TopicQos(depth=1000, reliable=True)
 
@@ -169,8 +169,10 @@ class Replay:
         self._take_baseline()
 
     def _take_baseline(self) -> None:
-        # What was sent before all had found each other may or may not arrive: it does not count.
-        for _ in range(SPINS_BEFORE_BASELINE):
+        # What was sent before all had found each other may never arrive; what is on its way must
+        # not be counted out, or the replay would later wait for one message too few.
+        deadline_s = time.perf_counter() + STRAGGLERS_S
+        while not self._settled() and time.perf_counter() < deadline_s:
             self._spin(0.01)
         for node in self._nodes:
             for listener in node.listeners:
@@ -259,10 +261,15 @@ class Replay:
             now_ns = begin_ns + round((time.perf_counter() - begin_s) * rate * 1e9)
             self._set_clock(max(self._now_ns, min(now_ns, until_ns)))
             if now_ns >= until_ns:
-                self._spin(0.0)
                 return True
-            self._spin(min(CLOCK_PERIOD_S, (until_ns - now_ns) / rate / 1e9))
+            self._spin_for(min(CLOCK_PERIOD_S, (until_ns - now_ns) / rate / 1e9))
         return False
+
+    def _spin_for(self, duration_s: float) -> None:
+        # One call of the executor handles one event, and one tick of the clock is many events.
+        end_s = time.perf_counter() + duration_s
+        while (left_s := end_s - time.perf_counter()) > 0:
+            self._spin(left_s)
 
     def _feed(self, message: BagMessage) -> None:
         publisher = self._inputs.get(message.topic)

@@ -152,6 +152,13 @@ def test_timers_run_on_simulated_time(context: Any, recording: Path) -> None:
     assert abs(result.published["/ticks"] - simulated_s / 0.2) <= 1
 
 
+def test_in_real_time_a_quick_node_hears_everything(context: Any, recording: Path) -> None:
+    result = replay(context, recording, rate=1.0)
+    assert result.published["/middle"] == COUNT + 1
+    assert result.dropped == {}
+    assert result.wall_s == pytest.approx((COUNT - 1) * PERIOD_NS / 1e9 + 0.5, abs=0.5)
+
+
 def test_in_real_time_late_messages_are_dropped_and_counted(context: Any, recording: Path) -> None:
     result = replay(context, recording, rate=100.0)
     assert result.fed == {"/words": COUNT}

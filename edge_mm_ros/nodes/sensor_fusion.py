@@ -1,0 +1,168 @@
+"""The node ``sensor_fusion``: detections and clouds in, objects in the robot's frame out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from sensor_msgs.msg import CameraInfo, PointCloud2
+from vision_msgs.msg import Detection2DArray, Detection3DArray
+from visualization_msgs.msg import MarkerArray
+
+from edge_mm_ros.datatypes import Health, HealthLevel, InvalidInput
+from edge_mm_ros.nodes.running import run_node
+from edge_mm_ros.params.sensor_fusion import CameraMounting, Mounting, SensorFusionParams
+from edge_mm_ros.pipelines.fusion import FusionResult, SensorFusion
+from edge_mm_ros.ros.conversions.camera_info import calibration_from_msg
+from edge_mm_ros.ros.conversions.detections import detections_from_msg
+from edge_mm_ros.ros.conversions.objects import markers_to_msg, objects_to_msg, sources_to_msg
+from edge_mm_ros.ros.conversions.point_clouds import cloud_from_msg
+from edge_mm_ros.ros.conversions.transforms import TransformSource
+from edge_mm_ros.ros.node import EdgeNode
+from edge_mm_ros.ros.qos import RELIABLE, SENSOR
+from edge_mm_ros.ros.work_queue import drop_oldest, latest_only
+
+_MAX_WAITING_DETECTIONS = 10
+
+
+@dataclass
+class _Tally:
+    """What became of one camera's detections since activation."""
+
+    placed: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    last_refusal: str = ""
+    without_cloud: tuple[str, ...] = ()
+
+
+class SensorFusionNode(EdgeNode):
+    """Publishes ``objects``, their sources and their markers, for each message of detections.
+
+    A measurement whose sensor has no known place is left out with a reason, never put at the
+    robot's origin.
+    """
+
+    params_type = SensorFusionParams
+
+    def __init__(self, host: object = None, name: str = "sensor_fusion", **options: Any) -> None:
+        self._fusion: SensorFusion | None = None
+        self._transforms: TransformSource | None = None
+        self._tallies: dict[str, _Tally] = {}
+        super().__init__(name, **options)
+
+    def on_configured(self) -> None:
+        """Make the publishers."""
+        self._objects = self.advertise(Detection3DArray, "objects", RELIABLE)
+        self._sources = self.advertise(DiagnosticArray, "objects/sources", RELIABLE)
+        self._markers = self.advertise(MarkerArray, "objects/markers", RELIABLE)
+
+    def on_activated(self) -> None:
+        """Begin anew and listen."""
+        params: SensorFusionParams = self.params
+        self._fusion = SensorFusion(params, self._on_notice)
+        self._transforms = TransformSource(self, params.robot_frame)
+        self._tallies = {camera: _Tally() for camera in params.cameras}
+        for lidar in params.lidars:
+            self.listen(
+                PointCloud2,
+                f"{lidar}/points",
+                partial(self._on_cloud, lidar),
+                qos=SENSOR,
+                queue=latest_only(),
+            )
+        for camera in params.cameras:
+            self.listen(
+                CameraInfo,
+                f"{camera}/camera_info",
+                partial(self._on_camera_info, camera),
+                qos=SENSOR,
+                queue=latest_only(),
+            )
+            self.listen(
+                Detection2DArray,
+                f"{camera}/detections",
+                partial(self._on_detections, camera),
+                qos=RELIABLE,
+                queue=drop_oldest(_MAX_WAITING_DETECTIONS),
+            )
+
+    def on_deactivated(self) -> None:
+        """Stop to follow tf."""
+        self._release_transforms()
+
+    def on_cleaned_up(self) -> None:
+        """Forget clouds and tracks."""
+        self._release_transforms()
+        self._fusion = None
+        self._tallies.clear()
+
+    def on_params_changed(self) -> None:
+        """Use new limits from the next measurement on."""
+        if self._fusion is not None:
+            self._fusion.params = self.params
+
+    def health(self) -> Iterable[Health]:
+        """What became of each camera's detections."""
+        for camera, tally in tuple(self._tallies.items()):
+            values = {f"placed by {by}": str(count) for by, count in sorted(tally.placed.items())}
+            values.update({f"left out, {why}": str(n) for why, n in sorted(tally.refused.items())})
+            if tally.last_refusal:
+                values["last left out"] = tally.last_refusal
+            if tally.without_cloud:
+                lidars = ", ".join(tally.without_cloud)
+                message = f"no cloud of {lidars} is near the pictures in time: camera alone"
+                yield Health(f"camera {camera}", HealthLevel.WARN, message, values)
+            else:
+                yield Health(f"camera {camera}", HealthLevel.OK, "places detections", values)
+
+    def _on_camera_info(self, camera: str, message: CameraInfo) -> None:
+        assert self._fusion is not None
+        self._fusion.set_calibration(camera, calibration_from_msg(message))
+
+    def _on_cloud(self, lidar: str, message: PointCloud2) -> None:
+        assert self._fusion is not None and self._transforms is not None
+        cloud = cloud_from_msg(message)
+        pose = self.params.lidar_mounting.get(lidar, Mounting()).pose()
+        place = self._transforms.place(lidar, cloud.frame_id, cloud.stamp_ns, pose)
+        self._fusion.add_cloud(lidar, cloud, place)
+
+    def _on_detections(self, camera: str, message: Detection2DArray) -> None:
+        assert self._fusion is not None and self._transforms is not None
+        detections = detections_from_msg(message)
+        pose = self.params.camera_mounting.get(camera, CameraMounting()).robot_from_optical()
+        place = self._transforms.place(camera, detections.frame_id, detections.stamp_ns, pose)
+        result = self._fusion.fuse(camera, detections, place)
+        self._count(camera, result)
+        self._objects.publish(objects_to_msg(result.objects))
+        self._sources.publish(sources_to_msg(result.objects))
+        if self._markers.subscribers:
+            self._markers.publish(markers_to_msg(result.objects))
+
+    def _count(self, camera: str, result: FusionResult) -> None:
+        tally = self._tallies[camera]
+        mine = f"camera:{camera}"
+        for item in result.objects.objects:
+            if mine in item.sources:
+                with_lidar = any(source.startswith("lidar:") for source in item.sources)
+                tally.placed["LiDAR" if with_lidar else "camera"] += 1
+        for error in result.refused:
+            tally.refused[error.kind] += 1
+            tally.last_refusal = str(error)
+        tally.without_cloud = tuple(name for name, at in result.clouds.items() if at is None)
+
+    def _on_notice(self, topic: str, line: str) -> None:
+        self.bad_input(self.resolve_topic_name(topic), InvalidInput("stamp_jump", line))
+
+    def _release_transforms(self) -> None:
+        if self._transforms is not None:
+            self._transforms.close()
+            self._transforms = None
+
+
+def main() -> None:
+    """Run the node as a program."""
+    run_node(SensorFusionNode)

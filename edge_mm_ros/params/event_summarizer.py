@@ -1,0 +1,42 @@
+"""Parameters of ``event_summarizer``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from edge_mm_ros.params.base import NodeParams, parameter
+
+
+class EventSummarizerParams(NodeParams):
+    """When a summary is written, by what, and how times are told."""
+
+    model: str = parameter(
+        "smollm2_135m_instruct", "Manifest of the language model; empty: only the template writes."
+    )
+    require_model: bool = parameter(
+        False, "Refuse to configure without the model, instead of leaving it to the template."
+    )
+    preload: bool = parameter(True, "Load and warm the model on activation.")
+    max_tokens: int = parameter(
+        192, "Tokens of an answer of the model at most.", live=True, ge=16, le=1024
+    )
+    deadline_s: float = parameter(
+        8.0, "Time for the model, after which the template writes.", unit="s", live=True, gt=0, le=9
+    )
+    window_s: float = parameter(
+        30.0, "A summary tells of at most this long.", unit="s", live=True, ge=1.0, le=3600.0
+    )
+    quiet_s: float = parameter(
+        5.0,
+        "A summary is written after so long without a new event or speech.",
+        unit="s",
+        live=True,
+        ge=0.5,
+        le=600.0,
+    )
+    times: Literal["relative", "clock"] = parameter(
+        "relative", "Tell times in seconds from the summary's begin, or as UTC.", live=True
+    )
+    history_items: int = parameter(
+        2000, "Events, and utterances, that are kept for questions.", ge=1, le=100_000
+    )

@@ -1,0 +1,6 @@
+"""Monitoring of safety: rules over what the sensors tell."""
+
+from edge_mm_ros.pipelines.monitoring.monitor import SafetyMonitor
+from edge_mm_ros.pipelines.monitoring.watch import Source
+
+__all__ = ["SafetyMonitor", "Source"]

@@ -1,0 +1,356 @@
+"""The safety monitor node over real topics, under simulated time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+pytest.importorskip("vision_msgs")
+pytest.importorskip("hri_msgs")
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from hri_msgs.msg import LiveSpeech
+from rclpy.lifecycle import TransitionCallbackReturn as Result
+from rclpy.parameter import Parameter
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import Range
+from vision_msgs.msg import Detection3DArray
+
+from edge_mm_ros.datatypes import (
+    Object3D,
+    Objects,
+    SafetyEvent,
+    SafetyLevel,
+    SafetyStatus,
+    Transcript,
+)
+from edge_mm_ros.nodes.safety_monitor import SafetyMonitorNode
+from edge_mm_ros.ros.conversions.objects import objects_to_msg
+from edge_mm_ros.ros.conversions.safety import events_from_msg, state_from_msg
+from edge_mm_ros.ros.conversions.speech import transcript_to_msg
+from edge_mm_ros.ros.conversions.stamps import to_stamp
+from edge_mm_ros.ros.qos import EVENTS, LATCHED, RELIABLE, TopicQos
+
+S = 1_000_000_000
+BEGIN_NS = 1_700_000_000 * S
+DIAGNOSTICS = TopicQos(depth=100, reliable=True)
+RULES = """
+zones:
+  - {name: bay, level: danger, polygon_m: [[2, -1], [4, -1], [4, 1], [2, 1]]}
+rules:
+  - {name: in_bay, kind: zone, zone: bay, leave_after_s: 0.5}
+  - {name: echo, kind: minimum_distance, level: danger, input: range, distance_m: 1.0}
+  - {name: alarm, kind: keyword, level: danger, phrases: [stop], hold_s: 2.0}
+  - kind: stale
+    name: deaf
+    input: diagnostics
+    component: "speech_transcriber: speech"
+    timeout_s: 2.0
+"""
+
+
+@pytest.fixture
+def rules_file(tmp_path: Path) -> Path:
+    path = tmp_path / "rules.yaml"
+    path.write_text(RULES, encoding="utf-8")
+    return path
+
+
+def monitor(graph: Any, rules_file: Path | str, **overrides: Any) -> SafetyMonitorNode:
+    values = {
+        "rules_file": str(rules_file),
+        "ultrasonics": ["left"],
+        "use_sim_time": True,
+        **overrides,
+    }
+    return SafetyMonitorNode(
+        context=graph.context,
+        parameter_overrides=[Parameter(name, value=value) for name, value in values.items()],
+    )
+
+
+class Wired:
+    """An active monitor with its inputs, its outputs and a clock; times in seconds."""
+
+    def __init__(self, graph: Any, rules_file: Path) -> None:
+        self.graph = graph
+        self.event_arrays: list[DiagnosticArray] = graph.collect(
+            DiagnosticArray, "safety/events", EVENTS
+        )
+        self.state_messages: list[DiagnosticStatus] = graph.collect(
+            DiagnosticStatus, "safety/state", LATCHED
+        )
+        self.diagnostics: list[Any] = graph.collect(DiagnosticArray, "/diagnostics", DIAGNOSTICS)
+        self.node = graph.bring_up(monitor(graph, rules_file))
+        self.clock = graph.publisher(Clock, "/clock", DIAGNOSTICS)
+        self.topics = {
+            Detection3DArray: graph.publisher(Detection3DArray, "objects", RELIABLE),
+            Range: graph.publisher(Range, "left/range", RELIABLE),
+            LiveSpeech: graph.publisher(LiveSpeech, "speech", RELIABLE),
+            DiagnosticArray: graph.publisher(DiagnosticArray, "/diagnostics", DIAGNOSTICS),
+        }
+        for publisher in (self.clock, *self.topics.values()):
+            graph.spin_until_connected(publisher)
+        graph.spin_until(
+            lambda: all(lis.publishers >= 1 for lis in self.node.listeners), what="all matched"
+        )
+        graph.spin_until(
+            lambda: all(publisher.subscribers for publisher in self.node.publishers_in_use),
+            what="the outputs are heard",
+        )
+
+    def time(self, at_s: float) -> None:
+        """Set the clock and wait until the node has it."""
+        now_ns = BEGIN_NS + round(at_s * S)
+        self.clock.publish(Clock(clock=to_stamp(now_ns)))
+        self.graph.spin_until(
+            lambda: self.node.now_ns() == now_ns and self.node.idle, what=f"{at_s} s on the clock"
+        )
+
+    def feed(self, message: Any) -> None:
+        """Publish and wait until it is handled."""
+        publisher = self.topics[type(message)]
+        listener = next(lis for lis in self.node.listeners if lis.topic == publisher.topic_name)
+        before = listener.inbox.received
+        publisher.publish(message)
+        self.graph.spin_until(
+            lambda: listener.inbox.received > before and self.node.idle,
+            what=f"{type(message).__name__} is handled",
+        )
+
+    def objects(self, at_s: float, *places: tuple[float, float]) -> None:
+        items = tuple(
+            Object3D(
+                str(i), "Normal", 0.9, np.array([x, y, 0.9]), np.ones(3), np.eye(3), ("camera:a",)
+            )
+            for i, (x, y) in enumerate(places, start=1)
+        )
+        stamp_ns = BEGIN_NS + round(at_s * S)
+        self.feed(objects_to_msg(Objects(items, stamp_ns, "base_link")))
+
+    def range(self, at_s: float, range_m: float) -> None:
+        message = Range(range=range_m, min_range=0.02, max_range=4.0)
+        message.header.stamp = to_stamp(BEGIN_NS + round(at_s * S))
+        message.header.frame_id = "left"
+        self.feed(message)
+
+    def health(self, at_s: float, level: bytes = DiagnosticStatus.OK) -> None:
+        message = DiagnosticArray(
+            status=[DiagnosticStatus(name="speech_transcriber: speech", level=level, message="m")]
+        )
+        message.header.stamp = to_stamp(BEGIN_NS + round(at_s * S))
+        self.feed(message)
+
+    def says(self, at_s: float, text: str) -> None:
+        start_ns = BEGIN_NS + round(at_s * S)
+        self.feed(transcript_to_msg(Transcript(text, start_ns, start_ns, 0.9, "en", True, "mic")))
+
+    def all_well(self, at_s: float, *places: tuple[float, float]) -> None:
+        self.time(at_s)
+        self.objects(at_s, *places)
+        self.range(at_s, 3.0)
+        self.health(at_s)
+
+    @property
+    def events(self) -> list[SafetyEvent]:
+        return [event for array in self.event_arrays for event in events_from_msg(array)]
+
+    @property
+    def state(self) -> SafetyStatus | None:
+        return state_from_msg(self.state_messages[-1]) if self.state_messages else None
+
+    def wait_state(self, level: SafetyLevel) -> SafetyStatus:
+        self.graph.spin_until(
+            lambda: self.state is not None and self.state.level is level,
+            what=f"the state is {level.value}, it was {self.state}",
+        )
+        assert self.state is not None
+        return self.state
+
+    def wait_events(self, *expected: str) -> None:
+        def told() -> list[str]:
+            return [f"{event.event_id} {event.phase.value}" for event in self.events]
+
+        self.graph.spin_until(
+            lambda: len(told()) >= len(expected), what=f"events {expected}, got {told()}"
+        )
+        assert told() == list(expected)
+
+
+@pytest.fixture
+def wired(ros_graph: Any, rules_file: Path) -> Wired:
+    return Wired(ros_graph, rules_file)
+
+
+def test_a_zone_from_clear_to_danger_and_back(wired: Wired) -> None:
+    wired.all_well(0.0)
+    wired.wait_state(SafetyLevel.CLEAR)
+    wired.all_well(0.1, (3.0, 0.5))
+    status = wired.wait_state(SafetyLevel.DANGER)
+    assert status.reasons == ("danger: Normal 1 is in zone 'bay'",)
+    wired.all_well(0.7)
+    wired.wait_state(SafetyLevel.CLEAR)
+    wired.wait_events("in_bay-1 started", "in_bay-1 ended")
+    first, last = wired.events
+    assert first.stamp_ns == BEGIN_NS + S // 10
+    assert last.stamp_ns == BEGIN_NS + 7 * S // 10
+    assert first.values["x_m"] == 3.0
+    assert first.evidence == ("objects",)
+    assert wired.event_arrays[0].header.stamp == to_stamp(first.stamp_ns)
+
+
+def test_before_the_first_measurement_and_after_silence_it_is_unknown(wired: Wired) -> None:
+    wired.objects(0.0)  # without a clock nobody knows how old it is
+    wired.time(0.0)
+    wired.time(0.2)
+    assert len(wired.wait_state(SafetyLevel.UNKNOWN).reasons) == 3
+    wired.all_well(0.3)
+    wired.wait_state(SafetyLevel.CLEAR)
+    for step in range(4, 25):
+        wired.time(step / 10)
+    status = wired.wait_state(SafetyLevel.UNKNOWN)
+    assert "unknown: 'objects' is silent for more than 2 s" in status.reasons
+    assert {event.kind for event in wired.events} == {"stale"}
+    assert any("no_clock" in s.name for array in wired.diagnostics for s in array.status)
+
+
+def test_the_state_is_told_on_change_and_every_second(wired: Wired) -> None:
+    wired.all_well(0.0)
+    wired.wait_state(SafetyLevel.CLEAR)
+    before = len(wired.state_messages)
+    for step in range(1, 16):
+        wired.all_well(step / 10)
+    wired.graph.spin_until(lambda: len(wired.state_messages) > before, what="the periodic state")
+    assert len(wired.state_messages) == before + 1
+
+
+def test_a_keyword_and_a_near_echo(wired: Wired) -> None:
+    wired.all_well(0.0)
+    wired.says(0.0, "Stop the robot!")
+    wired.range(0.1, 0.5)
+    status = wired.wait_state(SafetyLevel.DANGER)
+    assert status.reasons[0].startswith("danger: ")
+    wired.wait_events("alarm-1 started", "echo-1 started")
+    assert wired.events[0].values["word"] == "stop"
+    assert wired.events[1].sensor == "left"
+
+
+def test_late_listeners_get_all_events_and_the_last_state(wired: Wired) -> None:
+    wired.all_well(0.0, (3.0, 0.0))
+    wired.all_well(1.0)
+    wired.wait_events("in_bay-1 started", "in_bay-1 ended")
+    late_events = wired.graph.collect(DiagnosticArray, "safety/events", EVENTS)
+    late_state = wired.graph.collect(DiagnosticStatus, "safety/state", LATCHED)
+    wired.graph.spin_until(lambda: len(late_events) == 2 and late_state, what="the history")
+    assert late_state[-1].message == "clear"
+
+
+@pytest.mark.parametrize("what", ["objects", "range", "speech"])
+def test_bad_input_is_told_and_never_clear(wired: Wired, what: str) -> None:
+    wired.all_well(0.0)
+    if what == "objects":
+        message = objects_to_msg(Objects((), BEGIN_NS, "odom"))
+        expected = "objects are in frame 'odom', the rules in 'base_link'"
+    elif what == "range":
+        message = Range(range=float("nan"), min_range=0.02, max_range=4.0)
+        expected = "not a number"
+    else:
+        message = LiveSpeech()
+        expected = "holds no text"
+    wired.feed(message)
+
+    def told() -> list[Any]:
+        return [s for a in wired.diagnostics for s in a.status if ": input /" in s.name]
+
+    wired.graph.spin_until(lambda: bool(told()), what="the diagnostic entry")
+    assert expected in told()[0].message
+    assert told()[0].level == DiagnosticStatus.WARN
+
+
+def test_stamps_that_jump_back_an_hour_leave_nothing_stuck(wired: Wired) -> None:
+    wired.all_well(0.0, (3.0, 0.0))
+    wired.wait_state(SafetyLevel.DANGER)
+    wired.objects(-3600.0)
+    wired.wait_state(SafetyLevel.UNKNOWN)
+    assert [event.event_id for event in wired.events][:2] == ["in_bay-1", "in_bay-1"]
+
+    def told() -> list[Any]:
+        return [s for a in wired.diagnostics for s in a.status if "stamp_jump" in s.name]
+
+    wired.graph.spin_until(lambda: bool(told()), what="the diagnostic entry")
+    assert "jumped back by 3600.0 s" in told()[0].message
+
+
+def test_a_clock_that_jumps_back_leaves_nothing_stuck(wired: Wired) -> None:
+    wired.all_well(3600.0, (3.0, 0.0))
+    wired.wait_state(SafetyLevel.DANGER)
+    wired.time(0.0)
+    wired.objects(0.0)
+    wired.wait_state(SafetyLevel.UNKNOWN)
+    wired.all_well(0.1)
+    wired.wait_state(SafetyLevel.CLEAR)
+
+
+def test_a_state_told_earlier_does_not_outlive_the_monitor(wired: Wired) -> None:
+    wired.all_well(0.0, (3.0, 0.0))
+    wired.wait_state(SafetyLevel.DANGER)
+    assert wired.node.trigger_deactivate() == Result.SUCCESS
+    wired.wait_state(SafetyLevel.UNKNOWN)
+    wired.wait_events("in_bay-1 started", "in_bay-1 ended")
+    assert "monitoring was stopped" in wired.events[-1].message.lower()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (RULES + "colour: red\n", "unknown key 'colour'"),
+        (RULES.replace("[4, 1], [2, 1]", "[2, 1], [4, 1]"), "zone 'bay': its polygon crosses"),
+        (RULES.replace("zone: bay", "zone: pit"), "no zone 'pit'; there are: bay"),
+        ("rules: [", "is not valid YAML"),
+    ],
+)
+def test_bad_rules_are_refused_by_configure_and_good_ones_then_taken(
+    ros_graph: Any, rules_file: Path, text: str, reason: str
+) -> None:
+    rules_file.write_text(text, encoding="utf-8")
+    node = monitor(ros_graph, rules_file)
+    ros_graph.add(node)
+    assert node.trigger_configure() == Result.FAILURE
+    assert reason in node.last_error
+    assert str(rules_file) in node.last_error
+    rules_file.write_text(RULES, encoding="utf-8")
+    assert node.trigger_configure() == Result.SUCCESS, node.last_error
+
+
+def test_missing_files_and_sensors_are_refused_by_configure(
+    ros_graph: Any, rules_file: Path
+) -> None:
+    missing = monitor(ros_graph, rules_file.with_name("none.yaml"))
+    ros_graph.add(missing)
+    assert missing.trigger_configure() == Result.FAILURE
+    assert "none.yaml: no such file" in missing.last_error
+    (refused,) = missing.set_parameters([Parameter("evaluation_period_s", value=0.0)])
+    assert "evaluation_period_s" in refused.reason
+    missing.set_parameters(
+        [
+            Parameter("rules_file", value=str(rules_file)),
+            Parameter("ultrasonics", value=["right", "rear"]),
+        ]
+    )
+    assert missing.trigger_configure() == Result.SUCCESS, missing.last_error
+
+
+def test_the_shipped_rules_start_with_the_shipped_sensors(ros_graph: Any) -> None:
+    node = ros_graph.bring_up(
+        monitor(ros_graph, "safety_monitor", cameras=["camera"], ultrasonics=["ultrasonic"])
+    )
+    assert {listener.topic for listener in node.listeners} == {
+        "/objects",
+        "/ultrasonic/range",
+        "/speech",
+        "/diagnostics",
+    }

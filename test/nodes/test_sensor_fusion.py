@@ -1,0 +1,320 @@
+"""The fusion node over real topics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+pytest.importorskip("vision_msgs")
+
+from diagnostic_msgs.msg import DiagnosticArray
+from fakes.kitti import read_frame
+from fakes.kitti_topics import camera_info, fusion_parameters, point_cloud
+from rclpy.lifecycle import TransitionCallbackReturn as Result
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CameraInfo, PointCloud2, PointField
+from vision_msgs.msg import Detection2DArray, Detection3DArray
+from visualization_msgs.msg import Marker, MarkerArray
+
+from edge_mm_ros.datatypes import Detections, HealthLevel
+from edge_mm_ros.nodes.sensor_fusion import SensorFusionNode
+from edge_mm_ros.ros.conversions.detections import detections_to_msg
+from edge_mm_ros.ros.conversions.objects import objects_from_msg
+from edge_mm_ros.ros.conversions.stamps import to_ns, to_stamp
+from edge_mm_ros.ros.qos import RELIABLE, TopicQos
+
+STAMP_NS = 1_700_000_000_100_000_001
+MS = 1_000_000
+DIAGNOSTICS = TopicQos(depth=100, reliable=True)
+PLACED = {
+    "cameras": ["front"],
+    "lidars": ["top"],
+    "camera_mounting.front.xyz_m": [0.0, 0.0, 1.7],
+    "camera_mounting.front.rpy_rad": [0.0, 0.0, 0.0],
+    "lidar_mounting.top.xyz_m": [0.0, 0.0, 2.0],
+    "lidar_mounting.top.rpy_rad": [0.0, 0.0, 0.0],
+}
+PERSON_BOX = (295.0, 227.5, 345.0, 357.5)  # 8 m before a camera at 1.7 m with a focal length of 500
+
+
+def fusion(graph: Any, parameters: dict[str, Any]) -> SensorFusionNode:
+    return SensorFusionNode(
+        context=graph.context,
+        parameter_overrides=[Parameter(name, value=value) for name, value in parameters.items()],
+    )
+
+
+def detections(
+    *boxes: tuple[float, ...], stamp_ns: int = STAMP_NS, label: str = "Normal"
+) -> Detection2DArray:
+    return detections_to_msg(
+        Detections(
+            np.array(boxes, np.float32).reshape(-1, 4),
+            np.full(len(boxes), 0.9, np.float32),
+            (label,) * len(boxes),
+            stamp_ns,
+            "front_optical",
+        )
+    )
+
+
+def info(stamp_ns: int = STAMP_NS, **changes: Any) -> CameraInfo:
+    values: dict[str, Any] = {
+        "width": 640,
+        "height": 480,
+        "k": [500.0, 0.0, 320.0, 0.0, 500.0, 240.0, 0.0, 0.0, 1.0],
+        **changes,
+    }
+    message = CameraInfo(**values)
+    message.header.frame_id = "front_optical"
+    message.header.stamp = to_stamp(stamp_ns)
+    return message
+
+
+def cloud(stamp_ns: int = STAMP_NS, **changes: Any) -> PointCloud2:
+    """A person 8 m ahead, seen by a LiDAR 2 m above the robot's origin, with wild points."""
+    grid = np.mgrid[-0.35:0.36:0.1, -1.7:-0.2:0.1].reshape(2, -1).T
+    person = np.column_stack([np.full(len(grid), 8.0), grid])
+    wild = [[math.nan, 0, 0], [0, math.inf, 0], [0, 0, -math.inf]]
+    points = np.vstack([person, wild]).astype("<f4")
+    values: dict[str, Any] = {
+        "height": 1,
+        "width": len(points),
+        "fields": [
+            PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)
+            for i, name in enumerate("xyz")
+        ],
+        "point_step": 12,
+        "row_step": 12 * len(points),
+        "data": points.tobytes(),
+        **changes,
+    }
+    message = PointCloud2(**values)
+    message.header.frame_id = "velodyne"
+    message.header.stamp = to_stamp(stamp_ns)
+    return message
+
+
+class Wired:
+    """A fusion node with publishers for its inputs and lists of its outputs."""
+
+    def __init__(self, graph: Any, parameters: dict[str, Any]) -> None:
+        self.graph = graph
+        self.objects: list[Detection3DArray] = graph.collect(Detection3DArray, "objects", RELIABLE)
+        self.sources: list[Any] = graph.collect(DiagnosticArray, "objects/sources", RELIABLE)
+        self.diagnostics: list[Any] = graph.collect(DiagnosticArray, "/diagnostics", DIAGNOSTICS)
+        self.node = graph.bring_up(fusion(graph, parameters))
+        self.publishers = {
+            Detection2DArray: graph.publisher(Detection2DArray, "front/detections", RELIABLE),
+            CameraInfo: graph.publisher(CameraInfo, "front/camera_info", RELIABLE),
+            PointCloud2: graph.publisher(PointCloud2, "top/points", RELIABLE),
+        }
+        self.sent = dict.fromkeys(self.publishers, 0)
+        for publisher in self.publishers.values():
+            graph.spin_until_connected(publisher)
+        # A subscription is made anew once a reliable publisher is there; wait for that one.
+        graph.spin_until(
+            lambda: all(lis.publishers == 1 for lis in self.node.listeners), what="all matched"
+        )
+
+    def feed(self, *messages: Any) -> None:
+        """Publish each message and wait until the node has handled it."""
+        for message in messages:
+            kind = type(message)
+            publisher = self.publishers[kind]
+            listener = next(lis for lis in self.node.listeners if lis.topic == publisher.topic_name)
+            before = listener.inbox.received
+            publisher.publish(message)
+            self.graph.spin_until(
+                lambda listener=listener, before=before: (
+                    listener.inbox.received > before and self.node.idle
+                ),
+                what=f"{kind.__name__} is handled",
+            )
+
+    def told(self, part: str) -> list[Any]:
+        """The diagnostic entries whose name has a text."""
+        return [s for array in self.diagnostics for s in array.status if part in s.name]
+
+    def wait_objects(self, count: int) -> None:
+        self.graph.spin_until(lambda: len(self.objects) >= count, what=f"{count} objects messages")
+
+
+def test_kitti_the_pedestrian_is_8_41_m_ahead(
+    ros_graph: Any, shared_data: Callable[[str], Path]
+) -> None:
+    """Must show 1, with the labelled box in the detector's place."""
+    frame = read_frame(shared_data, "000000")
+    wired = Wired(ros_graph, fusion_parameters(frame))
+    (label,) = frame.labels
+    wired.feed(camera_info(frame, STAMP_NS), point_cloud(frame, STAMP_NS), detections(label.box_px))
+    wired.wait_objects(1)
+    objects = objects_from_msg(wired.objects[0])
+    (found,) = objects.objects
+    assert (objects.stamp_ns, objects.frame_id) == (STAMP_NS, "base_link")
+    assert (found.label, found.track_id) == ("Normal", "1")
+    assert found.position_m[0] == pytest.approx(8.41, abs=0.35)
+    assert found.position_m[1] == pytest.approx(label.centre_m[1], abs=0.35)
+
+
+def test_objects_sources_and_markers(ros_graph: Any) -> None:
+    wired = Wired(ros_graph, PLACED)
+    markers: list[MarkerArray] = ros_graph.collect(MarkerArray, "objects/markers", RELIABLE)
+    ros_graph.spin_until(
+        lambda: all(publisher.subscribers for publisher in wired.node.publishers_in_use),
+        what="all outputs are heard",
+    )
+    wired.feed(info(), cloud(), detections(PERSON_BOX), detections(stamp_ns=STAMP_NS + 100 * MS))
+    wired.wait_objects(2)
+    ros_graph.spin_until(lambda: len(markers) == 2 and len(wired.sources) == 2, what="the rest")
+    (found,) = objects_from_msg(wired.objects[0]).objects
+    assert found.position_m[0] == pytest.approx(8.25, abs=0.1)
+    (status,) = wired.sources[0].status
+    values = {pair.key: pair.value for pair in status.values}
+    assert status.name == "1"
+    assert values["sensors"] == "camera:front,lidar:top"
+    assert wired.sources[0].header == wired.objects[0].header
+    assert [marker.action for marker in markers[1].markers] == [Marker.DELETEALL]
+    assert len(markers[0].markers) == 3
+    # No detections is a measurement too: its message tells that nothing is there.
+    assert len(wired.objects[1].detections) == 0
+    assert to_ns(wired.objects[1].header.stamp) == STAMP_NS + 100 * MS
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "text"),
+    [
+        (
+            cloud(fields=[PointField(name="y", offset=0, datatype=PointField.FLOAT32, count=1)]),
+            "expected one field 'x'",
+        ),
+        (cloud(row_step=7), "row_step is 7 bytes, expected at least"),
+        (cloud(data=b"\0" * 100), "data has 100 bytes, expected"),
+        (info(k=[0.0] * 9), "the camera is not calibrated"),
+        (info(width=0, height=0, k=[0.0] * 9), "0x0 pixels"),
+    ],
+)
+def test_bad_input_is_told_and_the_next_good_one_counts(
+    ros_graph: Any, spoilt: Any, text: str
+) -> None:
+    wired = Wired(ros_graph, PLACED)
+    wired.feed(spoilt)
+    topic = "/front/camera_info" if isinstance(spoilt, CameraInfo) else "/top/points"
+    ros_graph.spin_until(lambda: wired.told(f"input {topic}"), what="the diagnostic entry")
+    entry = wired.told(f"input {topic}")[0]
+    assert text in entry.message
+    assert entry.level == b"\x01"
+    wired.feed(info(), cloud(), detections(PERSON_BOX))
+    wired.wait_objects(1)
+    (found,) = objects_from_msg(wired.objects[0]).objects
+    assert found.position_m[0] == pytest.approx(8.25, abs=0.1)
+
+
+def test_without_a_place_a_measurement_is_left_out_with_a_reason(ros_graph: Any) -> None:
+    wired = Wired(ros_graph, {"cameras": ["front"], "lidars": ["top"]})
+    wired.feed(info(), cloud(), detections(PERSON_BOX))
+    for topic, frame in (("/front/detections", "front_optical"), ("/top/points", "velodyne")):
+        name = f"input {topic} no_transform"
+        ros_graph.spin_until(lambda name=name: wired.told(name), what=name)
+        assert f"(frame '{frame}') in 'base_link' is not known" in wired.told(name)[0].message
+    assert wired.objects == []
+
+
+def test_detections_before_the_calibration_are_left_out_with_a_reason(ros_graph: Any) -> None:
+    wired = Wired(ros_graph, PLACED)
+    wired.feed(detections(PERSON_BOX))
+    ros_graph.spin_until(lambda: wired.told("no_calibration"), what="the reason")
+    wired.feed(info(), detections(PERSON_BOX, stamp_ns=STAMP_NS + 1))
+    wired.wait_objects(1)
+    assert to_ns(wired.objects[0].header.stamp) == STAMP_NS + 1
+
+
+def test_stamps_that_jump_back_an_hour_are_told_and_work_goes_on(ros_graph: Any) -> None:
+    wired = Wired(ros_graph, PLACED)
+    back_ns = STAMP_NS - 3600 * 1000 * MS
+    wired.feed(info(), cloud(), detections(PERSON_BOX))
+    wired.feed(cloud(back_ns), detections(PERSON_BOX, stamp_ns=back_ns))
+    wired.wait_objects(2)
+    (found,) = objects_from_msg(wired.objects[1]).objects
+    assert found.position_m[0] == pytest.approx(8.25, abs=0.1)
+    ros_graph.spin_until(
+        lambda: wired.told("/front/detections stamp_jump") and wired.told("/top/points stamp_jump"),
+        what="the diagnostic entries",
+    )
+    assert "jumped back by 3600.0 s" in wired.told("/front/detections stamp_jump")[0].message
+
+
+def test_its_health_tells_what_became_of_detections(ros_graph: Any) -> None:
+    wired = Wired(ros_graph, PLACED)
+    above_the_horizon = (10.0, 10.0, 20.0, 50.0)
+    wired.feed(info(), detections(PERSON_BOX, above_the_horizon))
+    (entry,) = wired.node.health()
+    assert (entry.name, entry.level) == ("camera front", HealthLevel.WARN)
+    assert "no cloud of top is near" in entry.message
+    assert entry.values["placed by camera"] == "1"
+    assert entry.values["left out, horizon"] == "1"
+    wired.feed(cloud(), detections(PERSON_BOX))
+    (entry,) = wired.node.health()
+    assert entry.level is HealthLevel.OK
+    assert entry.values["placed by LiDAR"] == "1"
+
+
+def test_limits_change_while_it_runs_and_bad_ones_are_refused(ros_graph: Any) -> None:
+    wired = Wired(ros_graph, PLACED)
+    wired.feed(info(), cloud())
+    (refused,) = wired.node.set_parameters([Parameter("minimum_points", value=0)])
+    assert not refused.successful
+    assert "minimum_points" in refused.reason
+    (fixed,) = wired.node.set_parameters([Parameter("robot_frame", value="odom")])
+    assert not fixed.successful
+    (taken,) = wired.node.set_parameters([Parameter("minimum_points", value=10_000)])
+    assert taken.successful
+    wired.feed(detections(PERSON_BOX))
+    wired.wait_objects(1)
+    ros_graph.spin_until(lambda: wired.sources, what="the sources")
+    assert wired.sources[0].status[0].values[0].value == "camera"
+
+
+def test_a_mounting_that_is_not_complete_is_refused_by_configure(ros_graph: Any) -> None:
+    node = fusion(ros_graph, {"camera_mounting.camera.xyz_m": [0.0, 0.0, 1.0]})
+    ros_graph.add(node)
+    assert node.trigger_configure() == Result.FAILURE
+    assert "camera_mounting.camera" in node.last_error
+    assert "rpy_rad" in node.last_error
+    node.set_parameters([Parameter("camera_mounting.camera.rpy_rad", value=[0.0, 0.0, 0.0])])
+    assert node.trigger_configure() == Result.SUCCESS, node.last_error
+
+
+def test_a_misspelt_mounting_is_refused_by_name(ros_graph: Any) -> None:
+    node = fusion(ros_graph, {"camera_mounting.camera.xyz": [0.0, 0.0, 1.0]})
+    ros_graph.add(node)
+    assert node.trigger_configure() == Result.FAILURE
+    assert "'camera_mounting.camera.xyz'" in node.last_error
+
+
+def test_it_goes_down_and_up_again_with_nothing_left(ros_graph: Any) -> None:
+    wired = Wired(ros_graph, PLACED)
+    wired.feed(info(), cloud(), detections(PERSON_BOX))
+    wired.wait_objects(1)
+    node = wired.node
+    for trigger in (
+        node.trigger_deactivate,
+        node.trigger_cleanup,
+        node.trigger_configure,
+        node.trigger_activate,
+    ):
+        assert trigger() == Result.SUCCESS, node.last_error
+    ros_graph.spin_until(
+        lambda: all(publisher.subscribers for publisher in node.publishers_in_use[:2]),
+        what="the outputs are heard again",
+    )
+    for publisher in wired.publishers.values():
+        ros_graph.spin_until_connected(publisher)
+    wired.feed(detections(PERSON_BOX))  # neither calibration nor cloud is left from before
+    ros_graph.spin_until(lambda: wired.told("no_calibration"), what="the reason")
