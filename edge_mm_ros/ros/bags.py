@@ -17,6 +17,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from edge_mm_ros.datatypes import EdgeMmError
+from edge_mm_ros.ros.mcap_recovery import messages_in
 
 
 class BagError(EdgeMmError):
@@ -93,7 +94,9 @@ class BagReader:
 
     def _recover(self, error: Exception) -> None:
         files = sorted(self.path.glob("*.mcap")) if self.path.is_dir() else [self.path]
-        self._recovered = [m for f in files if f.suffix == ".mcap" for m in _recover_mcap(f)]
+        self._recovered = [
+            BagMessage(*found) for f in files if f.suffix == ".mcap" for found in messages_in(f)
+        ]
         if not self._recovered:
             raise BagError(f"recording {self.path}: cannot be read: {error}") from error
         self._recovered.sort(key=lambda message: message.stamp_ns)
@@ -105,33 +108,6 @@ class BagReader:
         self.start_ns = self._recovered[0].stamp_ns
         self.duration_ns = self._recovered[-1].stamp_ns - self.start_ns
         self.message_count = len(self._recovered)
-
-
-def _recover_mcap(path: Path) -> list[BagMessage]:
-    # The index of an MCAP file stands at its end; what comes before can be read in sequence.
-    from mcap.exceptions import McapError
-    from mcap.records import Channel, Message, Schema
-    from mcap.stream_reader import StreamReader
-
-    schemas: dict[int, str] = {}
-    channels: dict[int, tuple[str, str]] = {}
-    messages: list[BagMessage] = []
-    with path.open("rb") as stream:
-        try:
-            for record in StreamReader(stream).records:
-                if isinstance(record, Schema):
-                    schemas[record.id] = record.name
-                elif isinstance(record, Channel):
-                    channels[record.id] = (record.topic, schemas.get(record.schema_id, ""))
-                elif isinstance(record, Message) and record.channel_id in channels:
-                    topic, msg_type = channels[record.channel_id]
-                    messages.append(BagMessage(topic, msg_type, record.log_time, record.data))
-        except (McapError, ValueError, EOFError, OSError):
-            pass  # the end of what can be read; the caller says that the file is damaged
-        except Exception as error:  # decompressors raise types of their own
-            if not type(error).__module__.startswith(("lz4", "zstd", "zstandard", "struct")):
-                raise
-    return messages
 
 
 class BagWriter:

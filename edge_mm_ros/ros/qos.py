@@ -73,5 +73,8 @@ AUDIO = TopicQos(depth=100, reliable=True)
 EVENTS = TopicQos(depth=1000, reliable=True, transient_local=True)
 """Events, none of which may be lost, also by who comes late."""
 
-LATCHED = TopicQos(depth=1, reliable=True, transient_local=True)
-"""States and descriptions: who comes late gets the last one."""
+LATCHED = TopicQos(depth=10, reliable=True, transient_local=True)
+"""States and descriptions: who comes late and keeps one gets the last.
+
+Deeper than one, because of two messages in a row a writer that keeps one may lose the first.
+"""

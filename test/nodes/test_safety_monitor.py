@@ -51,6 +51,7 @@ rules:
     component: "speech_transcriber: speech"
     timeout_s: 2.0
 """
+LAST_ONE = TopicQos(depth=1, reliable=True, transient_local=True)
 
 
 @pytest.fixture
@@ -244,7 +245,7 @@ def test_late_listeners_get_all_events_and_the_last_state(wired: Wired) -> None:
     wired.all_well(1.0)
     wired.wait_events("in_bay-1 started", "in_bay-1 ended")
     late_events = wired.graph.collect(DiagnosticArray, "safety/events", EVENTS)
-    late_state = wired.graph.collect(DiagnosticStatus, "safety/state", LATCHED)
+    late_state = wired.graph.collect(DiagnosticStatus, "safety/state", LAST_ONE)
     wired.graph.spin_until(lambda: len(late_events) == 2 and late_state, what="the history")
     assert late_state[-1].message == "clear"
 

@@ -9,6 +9,8 @@ import pytest
 
 pytest.importorskip("rosbags")
 
+from hypothesis import given
+from hypothesis import strategies as st
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from edge_mm_ros.ros.bags import BagError, BagReader, BagWriter, message_typestore
@@ -83,6 +85,31 @@ def test_a_truncated_mcap_gives_what_can_be_read_and_says_so(tmp_path: Path) -> 
     assert read == words(4000, 2000)[: len(read)]
     assert "ends early" in bag.warning
     assert str(path) in bag.warning
+
+
+def test_a_recording_cut_off_in_its_only_chunk_still_gives_its_whole_messages(
+    tmp_path: Path,
+) -> None:
+    path = write_file(tmp_path / "out.mcap", 50)
+    chunk_end = path.read_bytes().index(words(50)[-1][1])
+    path.write_bytes(path.read_bytes()[:chunk_end])
+    assert [(m.stamp_ns, m.cdr) for m in BagReader(path)] == words(49)
+
+
+@given(st.data())
+def test_a_recording_cut_off_anywhere_gives_a_beginning_or_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path = write_file(tmp_path_factory.mktemp("cut") / "out.mcap", 20)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
+    try:
+        bag = BagReader(path)
+    except BagError:
+        return
+    read = [(m.stamp_ns, m.cdr) for m in bag]
+    assert read == words(20)[: len(read)]
+    assert bag.warning
 
 
 def test_a_truncated_sqlite_file_is_refused_by_name(tmp_path: Path) -> None:

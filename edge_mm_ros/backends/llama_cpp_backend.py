@@ -1,0 +1,250 @@
+"""Language models in GGUF through llama.cpp (package ``llama-cpp-python``)."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import re
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import Field
+
+from edge_mm_ros.backends.engines import (
+    checked_options,
+    cuda_driver_present,
+    device_index,
+    first_line,
+    import_engine,
+    missing_package,
+)
+from edge_mm_ros.backends.process_share import resident_bytes, usable_cores
+from edge_mm_ros.backends.protocol import BackendError, ModelArtifact, Probe
+from edge_mm_ros.params.base import StrictModel
+
+logger = logging.getLogger(__name__)
+
+_MEND = "install it with: pip install edge_mm_ros[language]"
+_MAGIC = b"GGUF"
+_ALL_LAYERS = -1
+_ERROR_LEVEL = 4
+_TURN_TIMEOUT_S = 60.0
+
+
+class _Options(StrictModel):
+    context_tokens: int = Field(2048, ge=64, le=131_072)
+    threads: int = Field(0, ge=0, le=256, description="0: the cores of the process's share.")
+    batch_tokens: int = Field(256, ge=1, le=4096, description="Tokens of a prompt at a time.")
+
+
+class LlamaCppBackend:
+    """Loads GGUF files, mapped into memory, with the chat template that they bring."""
+
+    name = "llama_cpp"
+
+    def probe(self, device: str) -> Probe:
+        """Whether the package is there and, for ``cuda`` or ``cuda:N``, whether it can offload."""
+        kind, _, index = device.partition(":")
+        if kind not in {"cpu", "cuda"} or (index and not index.isdigit()):
+            return Probe(False, f"llama_cpp runs on cpu, cuda or cuda:N, not on '{device}'")
+        if missing_package("llama_cpp"):
+            return Probe(False, f"the package llama-cpp-python is missing; {_MEND}")
+        return _probe_cuda() if kind == "cuda" else Probe(True)
+
+    def load(
+        self, artifact: ModelArtifact, device: str, options: Mapping[str, Any]
+    ) -> LlamaCppModel:
+        """Load a GGUF file.
+
+        Args:
+            artifact: its path is a GGUF file.
+            device: ``cpu``, ``cuda`` or ``cuda:N``.
+            options: ``context_tokens``, ``threads``, ``batch_tokens``.
+
+        Raises:
+            BackendError: the package is missing, or the file is missing, cut off or not GGUF.
+        """
+        where = f"model '{artifact.name}'"
+        chosen = checked_options(_Options, options, f"{where}: options of {self.name}")
+        probe = self.probe(device)
+        if not probe.available:
+            raise BackendError(f"{where}: {probe.reason}")
+        try:
+            with artifact.path.open("rb") as file:
+                magic = file.read(len(_MAGIC))
+        except OSError as error:
+            raise BackendError(
+                f"{where}: {artifact.path} cannot be read ({error.strerror}); get the model again"
+            ) from error
+        if magic != _MAGIC:
+            raise BackendError(
+                f"{where}: {artifact.path} is not a GGUF file; get the model again, or convert it"
+            )
+        return LlamaCppModel(artifact, device, chosen)
+
+
+class LlamaCppModel:
+    """A loaded language model; one answer is generated at a time, others wait for their turn."""
+
+    def __init__(self, artifact: ModelArtifact, device: str, options: _Options) -> None:
+        self._name = artifact.name
+        self._turn = threading.Lock()
+        self._device = "cpu" if device == "cpu" else f"cuda:{device_index(device)}"
+        engine = import_engine("llama_cpp", _MEND)
+        threads = options.threads or usable_cores()
+        native_log = _NativeLog.install(engine)
+        native_log.errors.clear()
+        before = resident_bytes()
+        try:
+            # The engine's quiet mode points the process's stdout and stderr at /dev/null while it
+            # loads, which swallows what other threads log; its talk is caught here instead.
+            with contextlib.redirect_stderr(io.StringIO()):
+                self._llama: Any = engine.Llama(
+                    str(artifact.path),
+                    n_gpu_layers=0 if device == "cpu" else _ALL_LAYERS,
+                    main_gpu=device_index(device),
+                    use_mmap=True,
+                    n_ctx=options.context_tokens,
+                    n_batch=options.batch_tokens,
+                    n_threads=threads,
+                    n_threads_batch=threads,
+                    verbose=True,
+                )
+            self._llama.verbose = False
+            self._control = _control_tokens(engine, self._llama)
+            # Mapped weights come into memory as they are used; only then can they be measured.
+            self.warm_up()
+        except BackendError:
+            raise
+        except Exception as error:  # a foreign engine may raise anything
+            reason = "; ".join([*native_log.errors, first_line(error)])
+            raise BackendError(
+                f"model '{artifact.name}': {artifact.path} cannot be loaded on {device} "
+                f"({reason}); get the model again, or correct its manifest"
+            ) from error
+        self._memory_bytes = max(0, resident_bytes() - before)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Growth of the process by load and first run, the mapped weights included."""
+        return self._memory_bytes
+
+    @property
+    def device(self) -> str:
+        """``cpu`` or ``cuda:N``."""
+        return self._device
+
+    def warm_up(self) -> None:
+        """Generate one token."""
+        for _ in self.generate([{"role": "user", "content": "Hello"}], max_tokens=1):
+            pass
+
+    def close(self) -> None:
+        """Free the weights and the context; waits for an answer that is being generated."""
+        with self._turn:
+            llama, self._llama = self._llama, None
+            if llama is not None:
+                llama.close()
+
+    def generate(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> Iterator[str]:
+        """Pieces of the answer; the same call gives the same answer.
+
+        Control tokens that stand in a message's text are taken out, so that no text can pose as
+        another role. Closing the iterator cancels the generation.
+
+        Raises:
+            BackendError: on iteration, where the prompt is longer than the context, or the engine
+                failed.
+        """
+        chat = [
+            {"role": message["role"], "content": self._control.sub(" ", message["content"])}
+            for message in messages
+        ]
+        if not self._turn.acquire(timeout=_TURN_TIMEOUT_S):
+            raise BackendError(
+                f"model '{self._name}' is busy with another answer for over {_TURN_TIMEOUT_S:g} s"
+            )
+        try:
+            if self._llama is None:
+                raise BackendError(f"model '{self._name}' is closed")
+            # A kept prefix would change how the prompt is split, and with it the rounding.
+            self._llama.reset()
+            chunks = self._llama.create_chat_completion(
+                chat, max_tokens=max_tokens, temperature=temperature, seed=seed, stream=True
+            )
+            with contextlib.closing(chunks):
+                for chunk in chunks:
+                    piece = chunk["choices"][0]["delta"].get("content")
+                    if piece:
+                        yield piece
+        except BackendError:
+            raise
+        except Exception as error:  # a foreign engine may raise anything
+            raise BackendError(
+                f"model '{self._name}' failed while generating: {first_line(error)}"
+            ) from error
+        finally:
+            self._turn.release()
+
+
+class _NativeLog:
+    """Takes llama.cpp's own log, which otherwise goes to stderr, and keeps its last errors."""
+
+    _installed: _NativeLog | None = None
+
+    def __init__(self, engine: Any) -> None:
+        self.errors: deque[str] = deque(maxlen=3)
+        # The engine keeps only the address: the callback must live as long as the process.
+        self.callback = engine.llama_log_callback(self._take)
+
+    @classmethod
+    def install(cls, engine: Any) -> _NativeLog:
+        """The process's one log, installed at the first call."""
+        if cls._installed is None:
+            cls._installed = cls(engine)
+            engine.llama_log_set(cls._installed.callback, None)
+        return cls._installed
+
+    def _take(self, level: int, text: bytes, _user_data: Any) -> None:
+        line = text.decode("utf-8", errors="replace").strip()
+        if level == _ERROR_LEVEL and line:
+            self.errors.append(line)
+        logger.debug("%s", line)
+
+
+def _control_tokens(engine: Any, llama: Any) -> re.Pattern[str]:
+    """Matches every text that the model's vocabulary reads as a control token."""
+    vocabulary = engine.llama_model_get_vocab(llama.model)
+    texts = []
+    for token in range(llama.n_vocab()):
+        if engine.llama_vocab_get_attr(vocabulary, token) & engine.LLAMA_TOKEN_ATTR_CONTROL:
+            text = engine.llama_vocab_get_text(vocabulary, token).decode("utf-8", "replace")
+            if text:
+                texts.append(re.escape(text))
+    return re.compile("|".join(texts)) if texts else re.compile(r"(?!)")
+
+
+def _probe_cuda() -> Probe:
+    if not cuda_driver_present():
+        return Probe(False, "there is no NVIDIA driver on this machine")
+    try:
+        offload = import_engine("llama_cpp", _MEND).llama_supports_gpu_offload()
+    except BackendError as error:
+        return Probe(False, str(error))
+    if not offload:
+        return Probe(
+            False,
+            "llama-cpp-python was built without CUDA; build it again with: "
+            "CMAKE_ARGS=-DGGML_CUDA=on pip install --force-reinstall llama-cpp-python",
+        )
+    return Probe(True)

@@ -1,0 +1,185 @@
+"""The node ``event_summarizer``: events and speech in, summaries and answers out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from hri_msgs.msg import LiveSpeech
+from std_msgs.msg import String
+
+from edge_mm_ros.datatypes import EdgeMmError, Health, HealthLevel, InvalidInput, Summary
+from edge_mm_ros.nodes.models import default_model_host, model_health
+from edge_mm_ros.nodes.running import run_node
+from edge_mm_ros.params.event_summarizer import EventSummarizerParams
+from edge_mm_ros.pipelines.summarization import (
+    EventCollector,
+    EventWindow,
+    SummaryWriter,
+    Times,
+    answer,
+)
+from edge_mm_ros.ros.conversions.safety import events_from_msg
+from edge_mm_ros.ros.conversions.speech import transcript_from_msg
+from edge_mm_ros.ros.node import EdgeNode
+from edge_mm_ros.ros.qos import EVENTS, LATCHED, RELIABLE
+from edge_mm_ros.ros.work_queue import drop_oldest, lossless
+from edge_mm_ros.runtime import ModelHost
+
+_WRITER = "writer"
+_CHECK_S = 0.5
+_MAX_WAITING_WINDOWS = 8
+_MAX_WAITING_QUESTIONS = 20
+
+
+class EventSummarizerNode(EdgeNode):
+    """Tells in plain English what happened: ``safety/events`` and ``speech`` to ``summary``.
+
+    A ``question`` gets an ``answer`` from what is remembered. One worker collects and answers, a
+    second one writes, so that a slow model loses no event.
+    """
+
+    params_type = EventSummarizerParams
+
+    def __init__(
+        self, host: ModelHost | None = None, name: str = "event_summarizer", **options: Any
+    ) -> None:
+        super().__init__(name, **options)
+        self._host = host or default_model_host()
+        self._why_no_model = ""
+        self._last: Summary | None = None
+
+    def on_configured(self) -> None:
+        """Check the model and make the publishers; without a model the template writes."""
+        self._why_no_model = ""
+        if self.params.model:
+            self._try_model(self._check_model)
+        self._summary = self.advertise(String, "summary", LATCHED)
+        self._answer = self.advertise(String, "answer", RELIABLE)
+
+    def on_activated(self) -> None:
+        """Begin to collect."""
+        params = self.params
+        if params.model and params.preload and not self._why_no_model:
+            self._try_model(lambda: self._host.preload(params.model))
+        self._last = None
+        self._collector = EventCollector(params.history_items)
+        self._summary_writer = SummaryWriter(self._host, params.model, self.now_ns)
+        self.listen(DiagnosticArray, "safety/events", self._on_events, qos=EVENTS, queue=lossless())
+        self.listen(LiveSpeech, "speech", self._on_speech, qos=RELIABLE, queue=lossless())
+        self.listen(
+            String,
+            "question",
+            self._on_question,
+            qos=RELIABLE,
+            queue=drop_oldest(_MAX_WAITING_QUESTIONS),
+        )
+        self.every(_CHECK_S, self._summarize_if_due)
+        self._waiting = self.inbox(
+            self._write, queue=drop_oldest(_MAX_WAITING_WINDOWS), worker=_WRITER
+        )
+
+    def on_deactivated(self) -> None:
+        """Write of what was collected since the last summary, by the template: time is short."""
+        window = self._collector.flush()
+        if window is not None:
+            self._write(window)
+
+    def on_cleaned_up(self) -> None:
+        """Give the model back."""
+        if self.params is not None and self.params.model:
+            self._host.unload(self.params.model)
+
+    def health(self) -> Iterable[Health]:
+        """The model, and who wrote last and why."""
+        if self.params is None:
+            return
+        if self._why_no_model:
+            message = f"{self._why_no_model}; the template writes"
+            yield Health(f"model {self.params.model}", HealthLevel.WARN, message)
+        elif self.params.model:
+            yield model_health(self._host, self.params.model)
+        if self._last is not None:
+            yield _summary_health(self._last)
+
+    def _check_model(self) -> None:
+        manifest = self._host.verify(self.params.model)
+        if manifest.task != "generation":
+            raise EdgeMmError(
+                f"model '{self.params.model}' is for {manifest.task}, generation is needed; "
+                "correct the parameter 'model'"
+            )
+
+    def _try_model(self, use: Any) -> None:
+        """Use the model; where it cannot be used, say so, and refuse only if it is required."""
+        try:
+            use()
+        except EdgeMmError as error:
+            if self.params.require_model:
+                raise
+            self._why_no_model = str(error)
+            self.get_logger().warning(f"the template writes the summaries: {error}")
+
+    def _on_events(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            try:
+                events = events_from_msg(DiagnosticArray(status=[status]))
+            except InvalidInput as fault:  # the other events of the array are good
+                self.bad_input(self.resolve_topic_name("safety/events"), fault)
+                continue
+            for event in events:
+                self._close(self._collector.add_event(event, self.now_ns()), "safety/events")
+
+    def _on_speech(self, message: LiveSpeech) -> None:
+        transcript = transcript_from_msg(message)
+        if transcript.is_final:
+            self._close(self._collector.add_transcript(transcript, self.now_ns()), "speech")
+
+    def _close(self, window: EventWindow | None, topic: str) -> None:
+        """Write of a window that a jump of stamps has ended."""
+        if window is None:
+            return
+        self._waiting.put(window)
+        fault = InvalidInput(
+            "stamp_jump",
+            "stamps jump back by over a minute; what was collected before is summarized and "
+            "forgotten; are two clocks or recordings mixed?",
+        )
+        self.bad_input(self.resolve_topic_name(topic), fault)
+
+    def _on_question(self, message: String) -> None:
+        text = answer(message.data, self._collector.history(), self.now_ns())
+        self._answer.publish(String(data=text))
+
+    def _summarize_if_due(self) -> None:
+        window = self._collector.due(self.now_ns(), self.params.window_s, self.params.quiet_s)
+        if window is not None:
+            self._waiting.put(window)
+
+    def _write(self, window: EventWindow) -> None:
+        params: EventSummarizerParams = self.params
+        summary = self._summary_writer.write(
+            window,
+            Times(params.times, window.start_ns),
+            max_tokens=params.max_tokens,
+            deadline_s=params.deadline_s,
+            stopped=lambda: not self.active,
+        )
+        self._last = summary
+        # Details are for /diagnostics.
+        reason = f" because {summary.reason.partition(':')[0]}" if summary.reason else ""
+        self._summary.publish(String(data=f"{summary.text}\n[written by {summary.author}{reason}]"))
+        self.tell(_summary_health(summary))
+
+
+def _summary_health(summary: Summary) -> Health:
+    values = {"author": summary.author, "reason": summary.reason}
+    if summary.reason:
+        return Health("summary", HealthLevel.WARN, f"template: {summary.reason}", values)
+    return Health("summary", HealthLevel.OK, f"written by {summary.author}", values)
+
+
+def main() -> None:
+    """Run the node as a program."""
+    run_node(EventSummarizerNode)

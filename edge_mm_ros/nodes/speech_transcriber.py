@@ -1,0 +1,218 @@
+"""The node ``speech_transcriber``: sound in, what was said out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from audio_common_msgs.msg import AudioData, AudioDataStamped, AudioInfo
+from hri_msgs.msg import LiveSpeech
+from std_msgs.msg import Bool
+
+from edge_mm_ros.datatypes import AudioChunk, EdgeMmError, Health, HealthLevel, InvalidInput
+from edge_mm_ros.nodes.models import default_model_host, model_health
+from edge_mm_ros.nodes.running import run_node
+from edge_mm_ros.params.speech_transcriber import SpeechTranscriberParams
+from edge_mm_ros.pipelines.transcription import (
+    ReceptionStamps,
+    Recognizer,
+    Utterance,
+    UtteranceFinder,
+)
+from edge_mm_ros.ros.conversions.audio import (
+    AudioFormat,
+    chunk_from_data,
+    chunk_from_stamped,
+    format_from_info,
+)
+from edge_mm_ros.ros.conversions.speech import transcript_to_msg
+from edge_mm_ros.ros.node import EdgeNode
+from edge_mm_ros.ros.qos import AUDIO, LATCHED, RELIABLE
+from edge_mm_ros.ros.work_queue import drop_oldest
+from edge_mm_ros.runtime import ModelHost
+
+_LISTENING = "audio"
+_RECOGNITION = "recognition"
+_STALL_CHECK_S = 0.5
+
+
+class SpeechTranscriberNode(EdgeNode):
+    """Publishes what is said: ``audio`` and ``audio_info`` to ``speech`` and ``voice_activity``.
+
+    One worker listens, a second one recognises, so that a long recognition loses no sound.
+    """
+
+    params_type = SpeechTranscriberParams
+
+    def __init__(
+        self, host: ModelHost | None = None, name: str = "speech_transcriber", **options: Any
+    ) -> None:
+        super().__init__(name, **options)
+        self._host = host or default_model_host()
+        self._format: AudioFormat | None = None
+        self._stamps = ReceptionStamps()
+        self._heard_ns: int | None = None
+        self._speaking = False
+        self._utterances = 0
+        self._transcripts = 0
+        self._refusal = ""
+        self._dropped_told = 0
+
+    def on_configured(self) -> None:
+        """Check both models and make the publishers."""
+        self._check_model(self.params.voice_activity_model, "voice_activity")
+        self._check_model(self.params.transcription_model, "transcription")
+        self._speech = self.advertise(LiveSpeech, "speech", RELIABLE)
+        self._voice_activity = self.advertise(Bool, "voice_activity", LATCHED)
+
+    def on_activated(self) -> None:
+        """Begin to listen."""
+        params = self.params
+        self._format = AudioFormat(params.sample_rate_hz, params.channels, params.sample_format)
+        self._stamps.reset()
+        self._heard_ns = None
+        self._utterances = self._transcripts = 0
+        self._refusal = ""
+        self._dropped_told = 0
+        self._finder = UtteranceFinder(
+            self._host,
+            params,
+            lambda fault: self.bad_input(self.resolve_topic_name("audio"), fault),
+        )
+        self._recognizer = Recognizer(self._host, params)
+        if params.preload:
+            self._host.preload(params.voice_activity_model)
+            self._recognizer.warm_up()
+        stamped = params.audio_type == "AudioDataStamped"
+        self.listen(
+            AudioDataStamped if stamped else AudioData,
+            "audio",
+            self._on_stamped if stamped else self._on_data,
+            qos=AUDIO,
+            queue=drop_oldest(params.audio_queue),
+            worker=_LISTENING,
+        )
+        self.listen(AudioInfo, "audio_info", self._on_info, qos=LATCHED, worker=_LISTENING)
+        self.every(_STALL_CHECK_S, self._end_stalled_speech, worker=_LISTENING)
+        self._waiting = self.inbox(
+            self._on_utterance, queue=drop_oldest(params.utterance_queue), worker=_RECOGNITION
+        )
+        self._tell_voice(False)
+
+    def on_deactivated(self) -> None:
+        """Recognise what was being said."""
+        for utterance in self._finder.flush():
+            self._on_utterance(utterance)
+        self._tell_voice(False)
+
+    def on_cleaned_up(self) -> None:
+        """Give the models back."""
+        if self.params is not None:
+            self._host.unload(self.params.transcription_model)
+            self._host.unload(self.params.voice_activity_model)
+
+    def on_params_changed(self) -> None:
+        """Use new thresholds from the next sound on."""
+        self._finder.params = self.params
+        self._recognizer.params = self.params
+
+    def health(self) -> Iterable[Health]:
+        """Both models, and how the listening goes."""
+        if self.params is None:
+            return ()
+        return (
+            model_health(self._host, self.params.voice_activity_model),
+            model_health(self._host, self.params.transcription_model),
+            *([self._listening_health()] if self.active else []),
+        )
+
+    def _check_model(self, name: str, task: str) -> None:
+        manifest = self._host.verify(name)
+        if manifest.task != task:
+            raise EdgeMmError(
+                f"model '{name}' is for {manifest.task}, {task} is needed; correct the parameter"
+            )
+
+    def _on_info(self, message: AudioInfo) -> None:
+        # Until a format is told that can be read, guessing would turn sound into noise.
+        self._format = None
+        self._format = format_from_info(message)
+
+    def _on_stamped(self, message: AudioDataStamped) -> None:
+        self._hear(chunk_from_stamped(message, self._known_format()))
+
+    def _on_data(self, message: AudioData) -> None:
+        received_ns = self.now_ns()
+        chunk = chunk_from_data(message, self._known_format(), received_ns, self.params.frame_id)
+        stamp_ns = self._stamps.stamp(received_ns, chunk.duration_ns)
+        self._hear(replace(chunk, stamp_ns=stamp_ns))
+
+    def _known_format(self) -> AudioFormat:
+        if self._format is None:
+            raise InvalidInput(
+                "unknown_format",
+                "audio is left out until 'audio_info' tells a format that is supported",
+            )
+        return self._format
+
+    def _hear(self, chunk: AudioChunk) -> None:
+        first = self._heard_ns is None
+        self._heard_ns = self.now_ns()
+        if first:  # who watches the microphone should not wait for the next second
+            self.tell(self._listening_health())
+        for utterance in self._finder.push(chunk):
+            self._waiting.put(utterance)
+        self._tell_voice(self._finder.speaking)
+
+    def _end_stalled_speech(self) -> None:
+        """Without sound there is no silence that could end an utterance."""
+        silent_s = self._silent_s()
+        if silent_s is not None and silent_s > self.params.stall_s and self._finder.speaking:
+            for utterance in self._finder.flush():
+                self._waiting.put(utterance)
+            self._tell_voice(False)
+
+    def _on_utterance(self, utterance: Utterance) -> None:
+        self._utterances += 1
+        recognition = self._recognizer.recognize(utterance)
+        if recognition.refused:
+            self._refusal = recognition.refused[-1]
+        if recognition.transcript is not None:
+            self._transcripts += 1
+            self._speech.publish(transcript_to_msg(recognition.transcript))
+
+    def _tell_voice(self, speaking: bool) -> None:
+        if speaking != self._speaking or not self._voice_activity.sent:
+            self._speaking = speaking
+            self._voice_activity.publish(Bool(data=speaking))
+
+    def _silent_s(self) -> float | None:
+        heard_ns = self._heard_ns
+        return None if heard_ns is None else (self.now_ns() - heard_ns) / 1e9
+
+    def _listening_health(self) -> Health:
+        silent_s = self._silent_s()
+        values = {
+            "utterances": str(self._utterances),
+            "transcripts": str(self._transcripts),
+            "waiting": str(len(self._waiting.items)),
+            "dropped": str(self._waiting.dropped),
+            "last_refusal": self._refusal,
+        }
+        if silent_s is None:
+            return Health("speech", HealthLevel.WARN, "no audio was heard yet", values)
+        if silent_s > self.params.stall_s:
+            message = f"no audio for {silent_s:.1f} s"
+            return Health("speech", HealthLevel.WARN, message, values)
+        if self._waiting.dropped > self._dropped_told:
+            self._dropped_told = self._waiting.dropped
+            message = "recognition is too slow: utterances were dropped"
+            return Health("speech", HealthLevel.WARN, message, values)
+        message = "somebody speaks" if self._speaking else "listening"
+        return Health("speech", HealthLevel.OK, message, values)
+
+
+def main() -> None:
+    """Run the node as a program."""
+    run_node(SpeechTranscriberNode)

@@ -1,0 +1,85 @@
+"""Collects events and speech until a summary of them is due."""
+
+from __future__ import annotations
+
+from edge_mm_ros.datatypes import SafetyEvent, Transcript
+from edge_mm_ros.pipelines.summarization.record import EventRecord, EventWindow
+
+_NS_PER_S = 1_000_000_000
+# Speech is known seconds after it began, so stamps come in no strict order.
+_JUMP_NS = 60 * _NS_PER_S
+
+
+class EventCollector:
+    """Keeps one open window, and a longer history for questions.
+
+    When a window is due is decided by arrival, on the clock passed in; what it tells of is placed
+    by the stamps.
+
+    Args:
+        history_items: incidents, and transcripts, that are kept.
+    """
+
+    def __init__(self, history_items: int) -> None:
+        self._history = EventRecord(history_items)
+        self._open = EventRecord(history_items)
+        self._start_ns = self._end_ns = 0
+        self._opened_ns = self._touched_ns = 0
+        self._newest_ns: int | None = None
+
+    def add_event(self, event: SafetyEvent, now_ns: int) -> EventWindow | None:
+        """Add an event; returns the open window where the event's stamp jumps out of it."""
+        closed = self._close_at_jump(event.stamp_ns)
+        known = len(self._history)
+        incident = self._history.add_event(event)
+        # A condition of an earlier window goes on in this one from its newest event on.
+        begin_ns = event.started_ns if len(self._history) > known else event.stamp_ns
+        self._touch(min(begin_ns, event.stamp_ns), event.stamp_ns, now_ns)
+        self._open.add_incident(incident)
+        return closed
+
+    def add_transcript(self, transcript: Transcript, now_ns: int) -> EventWindow | None:
+        """Add what was said; returns the open window where its stamp jumps out of it."""
+        closed = self._close_at_jump(transcript.start_ns)
+        self._history.add_transcript(transcript)
+        self._touch(transcript.start_ns, transcript.end_ns, now_ns)
+        self._open.add_transcript(transcript)
+        return closed
+
+    def due(self, now_ns: int, window_s: float, quiet_s: float) -> EventWindow | None:
+        """Take the open window where it is long enough open or nothing was added for a while."""
+        if not len(self._open):
+            return None
+        if now_ns < self._touched_ns:  # the clock was set back
+            self._opened_ns = self._touched_ns = now_ns
+        full = now_ns - self._opened_ns >= window_s * _NS_PER_S
+        quiet = now_ns - self._touched_ns >= quiet_s * _NS_PER_S
+        return self.flush() if full or quiet else None
+
+    def flush(self) -> EventWindow | None:
+        """Take the open window; None where it is empty."""
+        if not len(self._open):
+            return None
+        window = self._open.window(self._start_ns, self._end_ns)
+        self._open.clear()
+        return window
+
+    def history(self) -> EventWindow:
+        """Everything that is remembered."""
+        return self._history.window(0, self._newest_ns or 0)
+
+    def _touch(self, begin_ns: int, end_ns: int, now_ns: int) -> None:
+        if not len(self._open):
+            self._start_ns, self._end_ns, self._opened_ns = begin_ns, end_ns, now_ns
+        self._start_ns = min(self._start_ns, begin_ns)
+        self._end_ns = max(self._end_ns, end_ns)
+        self._touched_ns = now_ns
+
+    def _close_at_jump(self, stamp_ns: int) -> EventWindow | None:
+        closed = None
+        if self._newest_ns is not None and stamp_ns < self._newest_ns - _JUMP_NS:
+            closed = self.flush()
+            self._history.clear()
+            self._newest_ns = None
+        self._newest_ns = max(stamp_ns, self._newest_ns or stamp_ns)
+        return closed

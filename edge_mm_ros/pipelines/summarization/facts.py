@@ -1,0 +1,165 @@
+"""The facts of a window as plain English sentences, the same for the same window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from edge_mm_ros.datatypes import SafetyLevel, Transcript
+from edge_mm_ros.pipelines.summarization.plain_text import listed, named, numbers, plain
+from edge_mm_ros.pipelines.summarization.record import EventWindow, Incident, severity
+from edge_mm_ros.pipelines.summarization.times import Times, duration
+
+MAX_LESSER_GROUPS = 8
+MAX_QUOTES = 8
+QUOTE_CHARS = 300
+_MAX_TRACKS = 8
+
+NO_EVENT = "No safety event was recorded."
+
+Group = tuple[Incident, ...]
+
+
+def grouped(incidents: Sequence[Incident]) -> list[Group]:
+    """Incidents of one rule about one class of object together, each group by its begin."""
+
+    def key(incident: Incident) -> tuple[str, str, str, str]:
+        return (incident.rule, incident.kind, incident.label, incident.word)
+
+    groups = [tuple(group) for _, group in groupby(sorted(incidents, key=key), key)]
+    ordered = [tuple(sorted(group, key=lambda i: (i.started_ns, i.event_id))) for group in groups]
+    return sorted(ordered, key=lambda group: (group[0].started_ns, key(group[0])))
+
+
+def worst(group: Group) -> SafetyLevel:
+    """The worst level of a group."""
+    return min((incident.level for incident in group), key=severity)
+
+
+def overview(window: EventWindow, times: Times) -> str:
+    """How many events of which weight, and when."""
+    count = len(window.incidents)
+    if count == 0:
+        return NO_EVENT
+    dangers = sum(incident.level is SafetyLevel.DANGER for incident in window.incidents)
+    span = f"From {times.point(window.start_ns)} to {times.point(window.end_ns)}"
+    if count == 1:
+        weight = ", at level danger" if dangers else ""
+        return f"{span} there was 1 safety event{weight}."
+    weight = f", {dangers} of them at level danger" if dangers else ""
+    return f"{span} there were {count} safety events{weight}."
+
+
+def split_by_weight(groups: Sequence[Group]) -> tuple[list[Group], list[Group]]:
+    """The groups to tell of, every dangerous one and the worst of the others, and the rest."""
+    lesser = sorted(
+        (group for group in groups if worst(group) is not SafetyLevel.DANGER),
+        key=lambda group: severity(worst(group)),
+    )
+    left_out = lesser[MAX_LESSER_GROUPS:]
+    return [group for group in groups if group not in left_out], left_out
+
+
+def remainder(left_out: Sequence[Group]) -> str:
+    """How many events are not told of; empty where there is none."""
+    count = sum(len(group) for group in left_out)
+    if count == 0:
+        return ""
+    return "There was 1 more event." if count == 1 else f"There were {count} more events."
+
+
+def event_sentences(incidents: Sequence[Incident], start_ns: int, times: Times) -> list[str]:
+    """One sentence for each group of weight, and how many events are left out."""
+    told, left_out = split_by_weight(grouped(incidents))
+    sentences = [group_sentence(group, start_ns, times) for group in told]
+    return [*sentences, remainder(left_out)] if left_out else sentences
+
+
+def brief_sentence(group: Group, start_ns: int, times: Times) -> str:
+    """The same in short, as a small language model can follow it."""
+    when = _when(group, start_ns, times).removesuffix(", first")
+    ended_ns = group[0].ended_ns
+    lasted = ""
+    if len(group) == 1 and ended_ns is not None and not group[0].word:
+        lasted = f", for {duration(ended_ns - group[0].started_ns)}"
+    return f"{when} {_what(group)}{lasted}."
+
+
+def speech_sentence(transcripts: Sequence[Transcript], times: Times) -> str:
+    """The spoken words, verbatim; empty where nothing was said."""
+    quotes = [
+        f'{times.at(transcript.start_ns)} "{quote}"'
+        for transcript in transcripts
+        if (quote := plain(transcript.text, QUOTE_CHARS))
+    ]
+    if not quotes:
+        return ""
+    told = quotes[-MAX_QUOTES:]
+    more = len(quotes) - len(told)
+    before = f"Besides {more} earlier utterances, these" if more else "These"
+    stop = "" if told[-1].endswith(('."', '!"', '?"')) else "."
+    return f"{before} words were heard: {'; '.join(told)}{stop}"
+
+
+def group_sentence(group: Group, start_ns: int, times: Times) -> str:
+    """When, what, which tracks, how near, until when, how bad, and by which rule."""
+    first = group[0]
+    what = _what(group)
+    parts = [f"{_when(group, start_ns, times)}: {what}"]
+    tracks = sorted({i.track_id for i in group if i.track_id}, key=lambda t: (len(t), t))
+    if len(group) > 1 and len(tracks) > 1:
+        names = [named(track) for track in tracks[:_MAX_TRACKS]]
+        if len(tracks) > _MAX_TRACKS:
+            names.append(f"{len(tracks) - _MAX_TRACKS} more")
+        parts.append(f"tracks {listed(names)}")
+    distances = [i.nearest_m for i in group if i.nearest_m is not None]
+    nearest = f"{min(distances):.1f}" if distances else ""
+    if nearest and nearest not in {f"{number:.1f}" for number in numbers(what)}:
+        parts.append(f"nearest {nearest} m")
+    if not first.word:
+        parts.append(_end(group, times))
+    rule = f", rule {named(first.rule)}" if first.rule else ""
+    return f"{'; '.join(parts)} (level {worst(group).value}{rule})."
+
+
+def _what(group: Group) -> str:
+    incident = max(group, key=lambda i: (bool(i.message), bool(i.track_id), bool(i.sensor)))
+    if incident.word:
+        return f'"{incident.word}" was said'
+    if incident.message:
+        text = incident.message
+        # A sentence begins with a capital; a word that has more of them is a name.
+        begin = text.partition(" ")[0]
+        sentence = begin.isascii() and begin == begin.capitalize()
+        return text[0].lower() + text[1:] if sentence else text
+    who = " ".join(named(part) for part in (incident.label, incident.track_id) if part)
+    about = f" about {who}" if who else f" from {named(incident.sensor)}" if incident.sensor else ""
+    kind = f" of kind {named(incident.kind)}" if incident.kind else ""
+    return f"an event{kind}{about}"
+
+
+def _when(group: Group, start_ns: int, times: Times) -> str:
+    first, last = group[0].started_ns, group[-1].started_ns
+    if first < start_ns and times.style != "ago":
+        begin = "Since before" if len(group) == 1 else f"{len(group)} times since before"
+        return f"{begin} {times.point(start_ns)}"
+    if len(group) == 1:
+        text = times.at(first)
+        return text[0].upper() + text[1:]
+    if times.point(first) == times.point(last):
+        return f"{len(group)} times {times.at(first)}, first"
+    return f"{len(group)} times from {times.point(first)} to {times.point(last)}, first"
+
+
+def _end(group: Group, times: Times) -> str:
+    still = "still going on" if times.style == "ago" else "still going on at the end"
+    going_on = sum(incident.ended_ns is None for incident in group)
+    ends = [incident.ended_ns for incident in group if incident.ended_ns is not None]
+    if len(group) == 1:
+        if not ends:
+            return still
+        return f"ended after {duration(ends[0] - group[0].started_ns)}"
+    if not ends:
+        return f"all {going_on} {still}"
+    last = f"the last ended {times.at(max(ends))}"
+    return f"{going_on} {still}" if going_on else last

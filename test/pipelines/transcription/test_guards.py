@@ -1,0 +1,73 @@
+"""What is believed of a recogniser's text, and what is taken for invented."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from edge_mm_ros.backends import TranscribedSegment
+from edge_mm_ros.params.speech_transcriber import SpeechTranscriberParams
+from edge_mm_ros.pipelines.transcription.guards import confidence, spoken_text, why_refused
+
+LIMITS = SpeechTranscriberParams()
+
+
+def segment(text: str = "Stop the robot.", **values: Any) -> TranscribedSegment:
+    given: dict[str, Any] = {
+        "start_s": 0.0,
+        "end_s": 2.0,
+        "average_log_probability": -0.4,
+        "no_speech_probability": 0.1,
+        "compression_ratio": 1.0,
+    }
+    return TranscribedSegment(text=text, **(given | values))
+
+
+def test_clear_speech_is_believed() -> None:
+    assert why_refused(segment(), 1.0, LIMITS) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "voiced_s", "reason"),
+    [
+        ("", {}, 1.0, "no words"),
+        (".", {}, 1.0, "no words"),
+        ("[BLANK_AUDIO]", {}, 1.0, "no words"),
+        ("(wind blowing) ♪", {}, 1.0, "no words"),
+        ("Go to the next one.", {"compression_ratio": 14.5}, 9.0, "loop"),
+        ("Go to the next one.", {"average_log_probability": -1.7}, 9.0, "too uncertain"),
+        ("Go.", {"average_log_probability": math.nan}, 9.0, "too uncertain"),
+        (
+            "Go on.",
+            {"average_log_probability": -1.1, "no_speech_probability": 0.9},
+            9.0,
+            "no speech",
+        ),
+        ("one two three four five six seven", {}, 0.2, "7 words in 0.2 s"),
+        ("Thank you for watching!", {"no_speech_probability": 0.9}, 9.0, "makes of silence"),
+        ("you", {"average_log_probability": -0.82}, 9.0, "makes of silence"),
+        ("Bye-bye.", {"no_speech_probability": 0.55}, 9.0, "makes of silence"),
+    ],
+)
+def test_inventions_are_refused_with_the_reason(
+    text: str, values: dict[str, Any], voiced_s: float, reason: str
+) -> None:
+    assert reason in why_refused(segment(text, **values), voiced_s, LIMITS)
+
+
+def test_polite_people_are_believed_where_they_are_heard_clearly() -> None:
+    assert why_refused(segment("Thank you.", no_speech_probability=0.2), 0.5, LIMITS) == ""
+
+
+def test_remarks_are_taken_out_of_speech() -> None:
+    assert spoken_text(" [door] Stop  the robot (coughs). ") == "Stop the robot ."
+
+
+def test_confidence_is_the_mean_probability_tempered_by_no_speech() -> None:
+    one = segment(average_log_probability=math.log(0.8), no_speech_probability=0.5, end_s=1.0)
+    assert confidence([one]) == pytest.approx(0.4)
+    other = segment(average_log_probability=math.log(0.2), no_speech_probability=0.0, end_s=1.0)
+    assert confidence([one, other]) == pytest.approx(0.4 * 0.75)
+    assert confidence([segment(average_log_probability=3.0, end_s=0.0)]) == pytest.approx(0.9)
