@@ -79,9 +79,15 @@ def read(node: Node, params_type: type[Params], changes: Iterable[Parameter] = (
         raise ParameterError(f"parameter {describe_validation_error(error)}") from error
 
 
-def overrides(values: Mapping[str, Any]) -> list[Parameter]:
-    """Values as a node's constructor takes them."""
-    return [Parameter(name, value=value) for name, value in values.items()]
+def overrides(values: Mapping[str, Any], prefix: str = "") -> list[Parameter]:
+    """Values as a node's constructor takes them; a nested mapping becomes dotted names."""
+    flat: list[Parameter] = []
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat += overrides(value, f"{prefix}{name}.")
+        else:
+            flat.append(Parameter(f"{prefix}{name}", value=value))
+    return flat
 
 
 def refuse_unknown(node: Node, declared: Iterable[str]) -> None:
