@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -14,7 +15,6 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CompressedImage, Image
 
 from edge_mm_ros.datatypes import EdgeMmError
 from edge_mm_ros.ros.bags import BagMessage, BagReader, BagWriter
@@ -23,12 +23,12 @@ from edge_mm_ros.ros.executor import make_executor, spin_once
 from edge_mm_ros.ros.messages import UnknownMessageType, message_class, message_type_name
 from edge_mm_ros.ros.node import EdgeNode
 from edge_mm_ros.ros.qos import EVENTS, TopicQos
+from edge_mm_ros.ros.traffic import Traffic
 
 CLOCK_STEP_NS = 100_000_000
 CLOCK_PERIOD_S = 0.02
 SETTLE_TIMEOUT_S = 120.0
 STRAGGLERS_S = 1.0
-RECORDER = "the recorder"
 RECORDING_QOS = TopicQos(depth=1000, reliable=True)
 
 
@@ -125,8 +125,7 @@ class Replay:
         self._player = Node("replay_player", context=context, start_parameter_services=False)
         self._clock = self._player.create_publisher(Clock, "/clock", 10)
         self._inputs: dict[str, Any] = {}
-        self._arrived: Counter[str] = Counter()
-        self._offsets: Counter[tuple[str, str]] = Counter()
+        self._traffic = Traffic(nodes)
         self._now_ns = 0
         self._executor = make_executor(context)
         self._executor.add_node(self._player)
@@ -148,6 +147,7 @@ class Replay:
             else:
                 self._feed_in_time(self._rate)
             self._result.wall_s = time.perf_counter() - begin
+            self._result.fed = self._traffic.fed
             self._finish()
         finally:
             self._close()
@@ -164,7 +164,7 @@ class Replay:
         self._set_clock(self._bag.start_ns)
         self._wait(self._clocks_agree, "the nodes do not follow simulated time")
         self._transition("activate", EdgeNode.trigger_activate)
-        self._wait(self._all_matched, "publishers and subscriptions do not find each other")
+        self._wait(self._all_connected, "publishers and subscriptions do not find each other")
         self._wait(lambda: all(node.idle for node in self._nodes), "the nodes stay busy")
         self._take_baseline()
 
@@ -174,13 +174,7 @@ class Replay:
         deadline_s = time.perf_counter() + STRAGGLERS_S
         while not self._settled() and time.perf_counter() < deadline_s:
             self._spin(0.01)
-        for node in self._nodes:
-            for listener in node.listeners:
-                key = (node.get_name(), listener.topic)
-                self._offsets[key] = self._sent(listener.topic) - listener.inbox.received
-            for publisher in node.publishers_in_use:
-                topic = publisher.topic
-                self._offsets[RECORDER, topic] = self._sent(topic) - self._arrived[topic]
+        self._traffic.start_counting()
 
     def _transition(
         self, name: str, trigger: Callable[[EdgeNode], TransitionCallbackReturn]
@@ -190,7 +184,7 @@ class Replay:
                 raise ReplayError(f"{node.get_name()}: {name} failed: {node.last_error}")
 
     def _advertise_inputs(self) -> None:
-        own = {publisher.topic for node in self._nodes for publisher in node.publishers_in_use}
+        own = {publisher.topic for publisher in self._traffic.publishers}
         for topic, msg_type in self._bag.topics.items():
             if topic in own or topic in {"/clock", "/rosout"}:
                 self._result.warnings.append(f"{topic} is not fed: the system publishes it itself")
@@ -206,12 +200,10 @@ class Replay:
     def _record_outputs(self) -> None:
         outputs: dict[str, Any] = {
             publisher.topic: publisher.publisher.msg_type
-            for node in self._nodes
-            for publisher in node.publishers_in_use
+            for publisher in self._traffic.publishers
+            if self._traffic.is_recorded(publisher)
         }
         for topic, msg_class in outputs.items():
-            if msg_class in (Image, CompressedImage):
-                continue  # drawn only for who watches them
             if self._writer is not None:
                 self._writer.add_topic(topic, message_type_name(msg_class))
             offered = self._player.get_publishers_info_by_topic(topic)
@@ -225,7 +217,7 @@ class Replay:
 
     def _record(self, topic: str, msg_class: type, cdr: bytes) -> None:
         wall_s = time.perf_counter()
-        self._arrived[topic] += 1
+        self._traffic.recorded[topic] += 1
         self._result.published[topic] += 1
         if self._writer is not None:
             self._writer.write(topic, self._now_ns, cdr)
@@ -275,7 +267,7 @@ class Replay:
         publisher = self._inputs.get(message.topic)
         if publisher is None:
             return
-        self._result.fed[message.topic] += 1
+        self._traffic.fed[message.topic] += 1
         if self._on_fed is not None:
             self._on_fed(message, time.perf_counter())
         publisher.publish(message.cdr)
@@ -293,32 +285,19 @@ class Replay:
                     self._result.dropped[f"{node.get_name()} {listener.topic}"] = (
                         listener.inbox.dropped
                     )
-        for node in self._in_data_flow():
+        for node in self._traffic.in_data_flow():
             self._wait(partial(getattr, node, "idle"), f"{node.get_name()} stays busy")
             node.trigger_deactivate()
             # What it published while it was drained must reach the nodes behind it.
-            self._wait(self._outputs_arrived, "the last messages do not arrive", timeout_s=5.0)
-
-    def _in_data_flow(self) -> Iterator[EdgeNode]:
-        """Nodes before those that listen to them, so that the last messages are still heard."""
-        remaining = list(self._nodes)
-        while remaining:
-            first = next((n for n in remaining if not self._feeders(n, remaining)), remaining[0])
-            remaining.remove(first)
-            yield first
-
-    @staticmethod
-    def _feeders(node: EdgeNode, among: Sequence[EdgeNode]) -> list[EdgeNode]:
-        heard = {listener.topic for listener in node.listeners} - {"/diagnostics"}
-        return [
-            other
-            for other in among
-            if other is not node and any(p.topic in heard for p in other.publishers_in_use)
-        ]
+            self._wait(
+                lambda: self._traffic.outputs_recorded, "the last messages do not arrive", 10.0
+            )
 
     def _close(self) -> None:
         for node in self._nodes:
-            node.trigger_shutdown()
+            # A node that failed may be finalized already.
+            with suppress(RuntimeError):
+                node.trigger_shutdown()
             self._executor.remove_node(node)
             node.destroy_node()
         self._executor.remove_node(self._player)
@@ -336,9 +315,8 @@ class Replay:
         deadline_s = time.perf_counter() + timeout_s
         while not condition():
             if time.perf_counter() > deadline_s:
-                raise ReplayError(
-                    f"{complaint} within {timeout_s:g} s: {', '.join(self._unsettled()) or '-'}"
-                )
+                unrest = self._traffic.describe_unrest()
+                raise ReplayError(f"{complaint} within {timeout_s:g} s: {unrest}")
             self._spin(0.002)
 
     def _spin(self, timeout_s: float) -> None:
@@ -348,61 +326,12 @@ class Replay:
         self._result.warnings.append(f"{type(error).__name__} in a callback: {error}")
 
     def _settled(self) -> bool:
-        # Workers first: while none runs and the executor waits for us, nothing else can change.
-        return (
-            all(node.idle for node in self._nodes)
-            and self._clocks_agree()
-            and self._outputs_arrived()
-            and not any(True for _ in self._late_listeners())
+        return self._traffic.at_rest and self._clocks_agree()
+
+    def _all_connected(self) -> bool:
+        return self._traffic.all_connected(
+            (topic, publisher.get_subscription_count()) for topic, publisher in self._inputs.items()
         )
 
     def _clocks_agree(self) -> bool:
         return all(node.now_ns() == self._now_ns for node in self._nodes)
-
-    def _sent(self, topic: str) -> int:
-        nodes = sum(
-            publisher.sent
-            for node in self._nodes
-            for publisher in node.publishers_in_use
-            if publisher.topic == topic
-        )
-        return nodes + self._result.fed[topic]
-
-    def _outputs_arrived(self) -> bool:
-        return all(
-            self._arrived[publisher.topic] + self._offsets[RECORDER, publisher.topic]
-            >= self._sent(publisher.topic)
-            for node in self._nodes
-            for publisher in node.publishers_in_use
-            if publisher.publisher.msg_type not in (Image, CompressedImage)
-        )
-
-    def _late_listeners(self) -> Iterable[str]:
-        for node in self._nodes:
-            for listener in node.listeners:
-                key = (node.get_name(), listener.topic)
-                missing = self._sent(listener.topic) - listener.inbox.received - self._offsets[key]
-                if missing > 0:
-                    yield f"{node.get_name()} waits for {missing} of {listener.topic}"
-
-    def _unsettled(self) -> list[str]:
-        busy = [f"{node.get_name()} is busy" for node in self._nodes if not node.idle]
-        return [*busy, *self._late_listeners()]
-
-    def _all_matched(self) -> bool:
-        for node in self._nodes:
-            for listener in node.listeners:
-                listener.match_publishers()
-        heard: Counter[str] = Counter(
-            listener.topic for node in self._nodes for listener in node.listeners
-        )
-        inputs = all(
-            publisher.get_subscription_count() >= heard[topic]
-            for topic, publisher in self._inputs.items()
-        )
-        outputs = all(
-            publisher.subscribers >= heard[publisher.topic]
-            for node in self._nodes
-            for publisher in node.publishers_in_use
-        )
-        return inputs and outputs
