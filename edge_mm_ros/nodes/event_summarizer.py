@@ -82,7 +82,7 @@ class EventSummarizerNode(EdgeNode):
 
     def on_deactivated(self) -> None:
         """Write of what was collected since the last summary, by the template: time is short."""
-        window = self._collector.flush()
+        window = self._collector.flush(only_news=True)
         if window is not None:
             self._write(window)
 

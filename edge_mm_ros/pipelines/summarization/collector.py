@@ -26,6 +26,7 @@ class EventCollector:
         self._start_ns = self._end_ns = 0
         self._opened_ns = self._touched_ns = 0
         self._newest_ns: int | None = None
+        self._has_news = False
 
     def add_event(self, event: SafetyEvent, now_ns: int) -> EventWindow | None:
         """Add an event; returns the open window where the event's stamp jumps out of it."""
@@ -33,7 +34,9 @@ class EventCollector:
         known = len(self._history)
         incident = self._history.add_event(event)
         # A condition of an earlier window goes on in this one from its newest event on.
-        begin_ns = event.started_ns if len(self._history) > known else event.stamp_ns
+        is_new = len(self._history) > known
+        begin_ns = event.started_ns if is_new else event.stamp_ns
+        self._has_news |= is_new
         self._touch(min(begin_ns, event.stamp_ns), event.stamp_ns, now_ns)
         self._open.add_incident(incident)
         return closed
@@ -44,6 +47,7 @@ class EventCollector:
         self._history.add_transcript(transcript)
         self._touch(transcript.start_ns, transcript.end_ns, now_ns)
         self._open.add_transcript(transcript)
+        self._has_news = True
         return closed
 
     def due(self, now_ns: int, window_s: float, quiet_s: float) -> EventWindow | None:
@@ -56,13 +60,19 @@ class EventCollector:
         quiet = now_ns - self._touched_ns >= quiet_s * _NS_PER_S
         return self.flush() if full or quiet else None
 
-    def flush(self) -> EventWindow | None:
-        """Take the open window; None where it is empty."""
+    def flush(self, *, only_news: bool = False) -> EventWindow | None:
+        """Take the open window; None where it is empty.
+
+        Args:
+            only_news: also None where all that it holds is how conditions of earlier windows
+                went on.
+        """
+        has_news, self._has_news = self._has_news, False
         if not len(self._open):
             return None
         window = self._open.window(self._start_ns, self._end_ns)
         self._open.clear()
-        return window
+        return window if has_news or not only_news else None
 
     def history(self) -> EventWindow:
         """Everything that is remembered."""

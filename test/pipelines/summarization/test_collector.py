@@ -53,6 +53,17 @@ def test_phases_of_one_condition_are_one_incident_across_windows() -> None:
     assert window.start_ns == START + 40 * S
 
 
+def test_at_the_end_only_news_is_worth_a_summary() -> None:
+    collector = EventCollector(10)
+    collector.add_event(event(), START)
+    taken(collector.flush())
+    collector.add_event(event(phase="ended", at_s=3), START + 3 * S)
+    assert collector.flush(only_news=True) is None
+    collector.add_event(event(phase="ended", at_s=4), START + 4 * S)
+    collector.add_transcript(speech(), START + 5 * S)
+    assert len(taken(collector.flush(only_news=True)).transcripts) == 1
+
+
 def test_a_jump_back_closes_the_window_and_forgets_the_history() -> None:
     collector = EventCollector(10)
     collector.add_event(event(), START)
