@@ -30,7 +30,6 @@ EXTRAS_REQUIRE = {
         "hypothesis>=6.100,<7",
         "jiwer>=3.0,<5",
         "onnx>=1.16,<2",
-        "onnx>=1.16,<2",
         "pytest>=8,<10",
         "pytest-timeout>=2.3,<3",
         "soundfile>=0.12,<1",

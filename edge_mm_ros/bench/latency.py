@@ -31,7 +31,7 @@ from edge_mm_ros.ros.messages import deserialize, message_class
 from edge_mm_ros.ros.parameters import overrides
 from edge_mm_ros.ros.private_graph import PrivateGraph
 from edge_mm_ros.ros.qos import RELIABLE
-from edge_mm_ros.ros.stage_latency import StageLatency
+from edge_mm_ros.ros.stage_latency import EVENT_STAGE, STAGES, StageLatency
 
 CAMERA = "camera"
 DETECTOR = "person_fall_detector"
@@ -52,10 +52,14 @@ def run() -> BenchResult:
         Measure.of("bare ONNX Runtime call", "ms", bare_ms),
         Measure.of("detector node over bare call, picture by picture", "ratio", ratios),
     ]
+    bars = [Bar.at_most("detector node over bare ONNX Runtime call", share, "ratio", MAX_SHARE)]
+    for stage in (*STAGES.values(), EVENT_STAGE):
+        # A stage that was never timed must not pass for a quick one.
+        bars.append(Bar.at_least(f"{stage}: times measured", len(stages.get(stage, ())), "", 1))
     return BenchResult(
         "latency",
         tuple(measures),
-        (Bar.at_most("detector node over bare ONNX Runtime call", share, "ratio", MAX_SHARE),),
+        tuple(bars),
         tuple(notes),
     )
 

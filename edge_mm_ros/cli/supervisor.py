@@ -20,6 +20,7 @@ from edge_mm_ros.ros.launching import ProcessCommand
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 KILL_AFTER_S = 2.6
+MOST_LAST_READS = 64
 TICK_S = 1.0
 LONGEST_DELAY_S = 30.0
 STABLE_S = 30.0
@@ -114,7 +115,7 @@ class Supervisor:
             if key.fd == wakeup:
                 self._take_signals(wakeup)
             else:
-                self._take_output(key.data)
+                self._take_output(key.data, reads=1)
         for child in self._children:
             if child.process and child.process.poll() is not None:
                 self._note_end(child)
@@ -179,12 +180,16 @@ class Supervisor:
             if child.process:
                 child.process.send_signal(signal.SIGINT)
 
-    def _take_output(self, child: _Child) -> None:
+    def _take_output(self, child: _Child, reads: int) -> None:
+        # Bounded, so that a child that never stops to write starves neither signals nor restarts.
         assert child.process is not None
         stream = child.process.stdout
         if stream is None or stream.closed:
             return
-        while (data := _read(stream)) is not None:
+        for _ in range(reads):
+            data = _read(stream)
+            if data is None:
+                return
             if not data:
                 self._selector.unregister(stream)
                 stream.close()
@@ -195,7 +200,7 @@ class Supervisor:
 
     def _note_end(self, child: _Child) -> None:
         assert child.process is not None
-        self._take_output(child)
+        self._take_output(child, reads=MOST_LAST_READS)
         if child.process.stdout and not child.process.stdout.closed:  # a grandchild holds it
             self._selector.unregister(child.process.stdout)
             child.process.stdout.close()
@@ -239,6 +244,8 @@ class Supervisor:
     def _write(self, label: str, line: str) -> None:
         try:
             print(f"{label} {line}", file=self._output, flush=True)
+        except UnicodeEncodeError:
+            print(f"{label} {line!a}", file=self._output, flush=True)
         except OSError:  # whoever read our output is gone; there is no one left to tell
             self._output = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
             os.kill(os.getpid(), signal.SIGTERM)

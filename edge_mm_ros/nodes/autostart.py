@@ -68,6 +68,8 @@ class Autostart:
             return
         if node.lifecycle_state == State.PRIMARY_STATE_INACTIVE:
             node.trigger_cleanup()
+        if node.lifecycle_state != State.PRIMARY_STATE_UNCONFIGURED:
+            return  # it failed while it was cleaned up
         done = (
             node.trigger_configure() == TransitionCallbackReturn.SUCCESS
             and node.trigger_activate() == TransitionCallbackReturn.SUCCESS

@@ -102,6 +102,9 @@ class EventSummarizerNode(EdgeNode):
             yield model_health(self._host, self.params.model)
         if self._last is not None:
             yield _summary_health(self._last)
+        if self.active and self._waiting.dropped:
+            message = f"{self._waiting.dropped} windows were dropped: writing is too slow"
+            yield Health("windows", HealthLevel.WARN, message)
 
     def _check_model(self) -> None:
         manifest = self._host.verify(self.params.model)

@@ -14,6 +14,7 @@ from rclpy.context import Context
 
 from edge_mm_ros.nodes.models import default_model_host
 from edge_mm_ros.nodes.running import node_factory, system_arguments
+from edge_mm_ros.params import ParameterError
 from edge_mm_ros.params.system import SystemDescription
 from edge_mm_ros.ros.bags import BagMessage, BagReader, BagWriter
 from edge_mm_ros.ros.replay import Published, Replay, ReplayResult
@@ -58,7 +59,11 @@ def replay_system(
     os.environ[DISCOVERY] = "OFF"
     try:
         with system_arguments(system.nodes, arguments) as complete:
-            context.init(args=complete)
+            try:
+                context.init(args=complete)
+            except RuntimeError as error:  # every error of rcl
+                reason = str(error).strip().partition("\n")[0]
+                raise ParameterError(f"ROS arguments refused: {reason}") from error
             nodes = [node_factory(node)(host, context) for node in system.nodes]
         return Replay(
             context,

@@ -123,9 +123,15 @@ class SafetyMonitorNode(EdgeNode):
                 status.name, HealthLevel(min(status.level[0], HealthLevel.STALE)), status.message
             )
             for status in message.status
+            if not self._is_of_another_robot(status.hardware_id)
         ]
         stamp_ns = to_ns(message.header.stamp)
         self._tell(self._monitor.hear_health(entries, stamp_ns, self.now_ns()))
+
+    def _is_of_another_robot(self, hardware_id: str) -> bool:
+        """Whether a node of another namespace speaks; others' hardware ids name no node."""
+        namespace, slash, _ = hardware_id.rpartition("/")
+        return bool(slash) and hardware_id[0] == "/" and (namespace or "/") != self.get_namespace()
 
     def _on_tick(self) -> None:
         assert self._monitor is not None

@@ -37,6 +37,7 @@ class _Tally:
     refused: Counter[str] = field(default_factory=Counter)
     last_refusal: str = ""
     without_cloud: tuple[str, ...] = ()
+    too_steep: bool = False
 
 
 class SensorFusionNode(EdgeNode):
@@ -52,6 +53,7 @@ class SensorFusionNode(EdgeNode):
         self._fusion: SensorFusion | None = None
         self._transforms: TransformSource | None = None
         self._tallies: dict[str, _Tally] = {}
+        self._not_finite: dict[str, int] = {}
         super().__init__(name, **options)
 
     def on_configured(self) -> None:
@@ -66,6 +68,7 @@ class SensorFusionNode(EdgeNode):
         self._fusion = SensorFusion(params, self._on_notice)
         self._transforms = TransformSource(self, params.robot_frame)
         self._tallies = {camera: _Tally() for camera in params.cameras}
+        self._not_finite.clear()
         for lidar in params.lidars:
             self.listen(
                 PointCloud2,
@@ -106,7 +109,13 @@ class SensorFusionNode(EdgeNode):
             self._fusion.params = self.params
 
     def health(self) -> Iterable[Health]:
-        """What became of each camera's detections."""
+        """What became of each camera's detections and of each LiDAR's points."""
+        for lidar, count in tuple(self._not_finite.items()):
+            values = {"points left out": str(count)}
+            message = (
+                "all points are finite" if not count else "points that are not finite left out"
+            )
+            yield Health(f"lidar {lidar}", HealthLevel.OK, message, values)
         for camera, tally in tuple(self._tallies.items()):
             values = {f"placed by {by}": str(count) for by, count in sorted(tally.placed.items())}
             values.update({f"left out, {why}": str(n) for why, n in sorted(tally.refused.items())})
@@ -115,6 +124,9 @@ class SensorFusionNode(EdgeNode):
             if tally.without_cloud:
                 lidars = ", ".join(tally.without_cloud)
                 message = f"no cloud of {lidars} is near the pictures in time: camera alone"
+                yield Health(f"camera {camera}", HealthLevel.WARN, message, values)
+            elif tally.too_steep:
+                message = "a detection near the camera's foot has no place"
                 yield Health(f"camera {camera}", HealthLevel.WARN, message, values)
             else:
                 yield Health(f"camera {camera}", HealthLevel.OK, "places detections", values)
@@ -129,6 +141,16 @@ class SensorFusionNode(EdgeNode):
         pose = self.params.lidar_mounting.get(lidar, Mounting()).pose()
         place = self._transforms.place(lidar, cloud.frame_id, cloud.stamp_ns, pose)
         self._fusion.add_cloud(lidar, cloud, place)
+        self._not_finite[lidar] = cloud.dropped
+        if cloud.dropped and message.is_dense:
+            self.bad_input(
+                self.resolve_topic_name(f"{lidar}/points"),
+                InvalidInput(
+                    "not_finite",
+                    f"{cloud.dropped} of {cloud.dropped + len(cloud.points_m)} points are not "
+                    "finite, although the cloud says that all are; they are left out",
+                ),
+            )
 
     def _on_detections(self, camera: str, message: Detection2DArray) -> None:
         assert self._fusion is not None and self._transforms is not None
@@ -149,6 +171,7 @@ class SensorFusionNode(EdgeNode):
             if mine in item.sources:
                 with_lidar = any(source.startswith("lidar:") for source in item.sources)
                 tally.placed["LiDAR" if with_lidar else "camera"] += 1
+        tally.too_steep = any(error.kind == "steep" for error in result.refused)
         for error in result.refused:
             tally.refused[error.kind] += 1
             tally.last_refusal = str(error)

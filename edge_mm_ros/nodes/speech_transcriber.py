@@ -157,11 +157,12 @@ class SpeechTranscriberNode(EdgeNode):
         return self._format
 
     def _hear(self, chunk: AudioChunk) -> None:
+        utterances = self._finder.push(chunk)  # refuses sound that cannot be understood
         first = self._heard_ns is None
         self._heard_ns = self.now_ns()
         if first:  # who watches the microphone should not wait for the next second
             self.tell(self._listening_health())
-        for utterance in self._finder.push(chunk):
+        for utterance in utterances:
             self._waiting.put(utterance)
         self._tell_voice(self._finder.speaking)
 

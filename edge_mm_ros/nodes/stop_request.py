@@ -75,14 +75,16 @@ class StopRequest:
     def _end_hard(self) -> None:
         # Workers are named <node>.<worker>; where none is left, the main thread itself hangs.
         workers = sorted(t.name for t in threading.enumerate() if "." in t.name)
-        print(
-            f"edge_mm_ros: still busy {self._deadline_s:g} s after the stop signal "
-            f"({', '.join(workers) or _place_of_main_thread()}); ends now without cleaning up",
-            file=sys.stderr,
-            flush=True,
-        )
-        shared_memory.remove_own()
-        os._exit(0)
+        try:
+            print(
+                f"edge_mm_ros: still busy {self._deadline_s:g} s after the stop signal "
+                f"({', '.join(workers) or _place_of_main_thread()}); ends now without cleaning up",
+                file=sys.stderr,
+                flush=True,
+            )
+        finally:  # whoever read our output may be gone
+            shared_memory.remove_own()
+            os._exit(0)
 
 
 def _place_of_main_thread() -> str:

@@ -254,8 +254,11 @@ class SafetyRules(StrictModel):
         return next(zone for zone in self.zones if zone.name == name)
 
     def _watches_speech(self) -> bool:
-        ways = {"speech", "diagnostics"}
-        return any(isinstance(rule, StaleRule) and rule.input in ways for rule in self.rules)
+        return any(
+            isinstance(rule, StaleRule)
+            and (rule.input == "speech" or "speech" in rule.component.lower())
+            for rule in self.rules
+        )
 
 
 def _refuse_twins(kind: str, names: list[str]) -> None:

@@ -24,7 +24,16 @@ class BagError(EdgeMmError):
     """A recording that cannot be read or written."""
 
 
-READ_ERRORS = (ReaderError, sqlite3.Error, OSError, ValueError, EOFError, KeyError)
+# The decompressors raise plain RuntimeErrors.
+READ_ERRORS = (
+    ReaderError,
+    sqlite3.Error,
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    RuntimeError,
+)
 
 
 @dataclass(frozen=True)
@@ -158,9 +167,9 @@ class BagWriter:
 
     def close(self) -> None:
         """Finish the recording and put it in its place."""
-        self._writer.close()
         folder = Path(self._work.name) / self.path.stem
         try:
+            self._writer.close()
             if self._single_file:
                 os.replace(next(folder.glob("*.mcap")), self.path)
             else:

@@ -13,20 +13,23 @@ from edge_mm_ros.ros.conversions.stamps import to_stamp
 LOG_PERIOD_S = 10.0
 
 
-def to_status(health: Health, node_name: str) -> DiagnosticStatus:
-    """One entry; its name is ``<node>: <part>``, as ``diagnostic_updater`` writes it."""
+def to_status(health: Health, node: str) -> DiagnosticStatus:
+    """One entry; its name is ``<node>: <part>``, as ``diagnostic_updater`` writes it.
+
+    All namespaces share ``/diagnostics``: the node's full name is the hardware id.
+    """
     return DiagnosticStatus(
         level=bytes([int(health.level)]),
-        name=f"{node_name}: {health.name}",
+        name=f"{node.rpartition('/')[2]}: {health.name}",
         message=health.message,
-        hardware_id=node_name,
+        hardware_id=node,
         values=[KeyValue(key=key, value=str(value)) for key, value in health.values.items()],
     )
 
 
-def to_array(entries: Iterable[Health], node_name: str, stamp_ns: int) -> DiagnosticArray:
-    """All entries of a node at one time."""
-    message = DiagnosticArray(status=[to_status(entry, node_name) for entry in entries])
+def to_array(entries: Iterable[Health], node: str, stamp_ns: int) -> DiagnosticArray:
+    """All entries of a node, named in full, at one time."""
+    message = DiagnosticArray(status=[to_status(entry, node) for entry in entries])
     message.header.stamp = to_stamp(stamp_ns)
     return message
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+import yaml
 
 from edge_mm_ros.params import ParameterError
 from edge_mm_ros.params.share import find_config
@@ -138,6 +140,8 @@ def process_commands(
         ParameterError: `source` is neither.
     """
     path = str(find_config("systems", source).resolve())
+    if arguments.params_file:
+        _refuse_unknown_nodes(Path(arguments.params_file), system)
     stem = arguments.namespace.strip("/")
     ros_arguments = ["--log-level", arguments.log_level]
     if arguments.params_file:
@@ -162,6 +166,31 @@ def process_commands(
             )
         )
     return commands
+
+
+def _refuse_unknown_nodes(params_file: Path, system: SystemDescription) -> None:
+    """ROS silently ignores the parameters of a node that is not there, a misspelt one too."""
+    try:
+        content = yaml.safe_load(params_file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ParameterError(f"params_file {params_file}: cannot be read: {error}") from error
+    known = [node.name for node in system.nodes]
+    for name in _node_names(content):
+        if name.strip("*") and name not in known:
+            raise ParameterError(
+                f"params_file {params_file}: unknown node '{name}'; system '{system.name}' has: "
+                f"{', '.join(known)}"
+            )
+
+
+def _node_names(content: Any, parents: str = "") -> Iterator[str]:
+    """The last part of each key above ``ros__parameters``; namespaces may be nested mappings."""
+    if isinstance(content, Mapping):
+        for key, inner in content.items():
+            if key == "ros__parameters":
+                yield parents.rsplit("/", 1)[-1]
+            else:
+                yield from _node_names(inner, f"{parents}/{key}")
 
 
 def generate_launch_description(default_system: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
@@ -45,7 +46,7 @@ class EdgeNode(LifecycleNode):
         self.last_error = ""
         self._active = False
         self._fault = ""
-        self._faults_in_a_row = 0
+        self._faults_in_a_row: Counter[Inbox] = Counter()
         self._outputs: list[CountingPublisher] = []
         self._inputs: list[Listener] = []
         self._activity_timers: list[Any] = []
@@ -146,7 +147,9 @@ class EdgeNode(LifecycleNode):
 
     def tell(self, health: Health) -> None:
         """Publish a diagnostic entry now, besides the periodic ones."""
-        self._diagnostics.publish(to_array([health], self.get_name(), self.now_ns()))
+        self._diagnostics.publish(
+            to_array([health], self.get_fully_qualified_name(), self.now_ns())
+        )
 
     # What a replay needs to know -----------------------------------------------------------------
 
@@ -245,7 +248,8 @@ class EdgeNode(LifecycleNode):
 
     def _activate(self) -> None:
         self._bad_inputs.clear()
-        self._faults_in_a_row = 0
+        self._faults_in_a_row.clear()
+        self._fault = ""
         self.on_activated()
         for worker in self._workers.values():
             worker.start()
@@ -256,7 +260,10 @@ class EdgeNode(LifecycleNode):
         self.on_deactivated()
 
     def _clean_up(self) -> None:
-        self._stop_activity()
+        if self._active:  # shutdown and errors skip deactivation, whose last words matter
+            self._deactivate()
+        else:
+            self._stop_activity()
         self._release()
 
     def _stop_activity(self) -> None:
@@ -294,21 +301,22 @@ class EdgeNode(LifecycleNode):
 
     def _on_handled(self, inbox: Inbox, error: Exception | None) -> None:
         if error is None:
-            self._faults_in_a_row = 0
+            self._faults_in_a_row.pop(inbox, None)
             return
         source = next((lis.topic for lis in self._inputs if lis.inbox is inbox), "timer")
         if isinstance(error, InvalidInput):
             self.bad_input(source, error)
             return
-        self._faults_in_a_row += 1
+        self._faults_in_a_row[inbox] += 1
         text = str(error) if isinstance(error, EdgeMmError) else f"{type(error).__name__}: {error}"
         record = self._bad_inputs.setdefault((source, "fault"), FaultRecord())
         if line := record.note(text, self.now_ns(), time.monotonic()):
             details = "" if isinstance(error, EdgeMmError) else "\n" + _format(error)
             self.get_logger().error(f"{source}: {line}{details}")
             self.tell(self._bad_input_health(source, "fault", record))
-        if self._faults_in_a_row >= MAX_FAULTS_IN_A_ROW and not self._fault:
-            self._fault = f"{self._faults_in_a_row} faults in a row, the last of {source}: {text}"
+        row = self._faults_in_a_row[inbox]
+        if row >= MAX_FAULTS_IN_A_ROW and not self._fault:
+            self._fault = f"{row} faults in a row, the last of {source}: {text}"
 
     def _housekeeping(self) -> None:
         if self._fault and self._active:
@@ -330,6 +338,8 @@ class EdgeNode(LifecycleNode):
         if not ours:
             return SetParametersResult(successful=True)
         try:
+            if deleted := [p.name for p in ours if p.type_ == Parameter.Type.NOT_SET]:
+                raise ParameterError(f"parameter {', '.join(map(repr, deleted))} cannot be deleted")
             if self._active and (
                 fixed := parameters.fixed_changes(self.params_type, (p.name for p in ours))
             ):
@@ -364,7 +374,7 @@ class EdgeNode(LifecycleNode):
             self._bad_input_health(source, kind, record)
             for (source, kind), record in tuple(self._bad_inputs.items())
         )
-        self._diagnostics.publish(to_array(entries, self.get_name(), self.now_ns()))
+        self._diagnostics.publish(to_array(entries, self.get_fully_qualified_name(), self.now_ns()))
 
     def _state_health(self) -> Health:
         if self.last_error:

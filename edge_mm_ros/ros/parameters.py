@@ -54,7 +54,10 @@ def read(node: Node, params_type: type[Params], changes: Iterable[Parameter] = (
     changed = {parameter.name: parameter.value for parameter in changes}
 
     def value_of(name: str) -> Any:
-        return changed[name] if name in changed else node.get_parameter_or(name).value
+        value = changed[name] if name in changed else node.get_parameter_or(name).value
+        if isinstance(value, list) and any(isinstance(item, bytes) for item in value):
+            raise ParameterError(f"parameter '{name}': bytes are not taken, got {value!r}")
+        return value
 
     values: dict[str, Any] = {}
     for name, field in params_type.model_fields.items():

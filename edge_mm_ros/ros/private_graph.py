@@ -104,6 +104,8 @@ class PrivateGraph:
     def close(self) -> None:
         """End the graph and destroy its nodes."""
         for node in list(self.executor.get_nodes()):
+            if isinstance(node, EdgeNode) and node.active:
+                node.trigger_shutdown()  # its workers must not outlive its handle
             self.executor.remove_node(node)
             node.destroy_node()
         self.executor.shutdown()

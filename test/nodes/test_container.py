@@ -42,7 +42,7 @@ def test_a_killed_process_comes_back_and_leaves_the_other_alone(ros_graph: Any) 
         stamps = [
             report.header.stamp.sec * 1_000_000_000 + report.header.stamp.nanosec
             for report in reports
-            if report.status and report.status[0].hardware_id == "safety_monitor"
+            if report.status and report.status[0].hardware_id == "/safety_monitor"
         ]
         return stamps[-1] if stamps else 0
 

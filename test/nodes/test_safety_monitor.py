@@ -139,10 +139,16 @@ class Wired:
         message.header.frame_id = "left"
         self.feed(message)
 
-    def health(self, at_s: float, level: bytes = DiagnosticStatus.OK) -> None:
-        message = DiagnosticArray(
-            status=[DiagnosticStatus(name="speech_transcriber: speech", level=level, message="m")]
+    def health(
+        self,
+        at_s: float,
+        level: bytes = DiagnosticStatus.OK,
+        node: str = "/speech_transcriber",
+    ) -> None:
+        status = DiagnosticStatus(
+            name="speech_transcriber: speech", level=level, message="m", hardware_id=node
         )
+        message = DiagnosticArray(status=[status])
         message.header.stamp = to_stamp(BEGIN_NS + round(at_s * S))
         self.feed(message)
 
@@ -185,6 +191,18 @@ class Wired:
 @pytest.fixture
 def wired(ros_graph: Any, rules_file: Path) -> Wired:
     return Wired(ros_graph, rules_file)
+
+
+def test_another_robots_microphone_does_not_stand_in_for_our_own(wired: Wired) -> None:
+    wired.all_well(0.0)
+    wired.wait_state(SafetyLevel.CLEAR)
+    for at_s in (1.0, 2.0, 3.0):
+        wired.time(at_s)
+        wired.objects(at_s)
+        wired.range(at_s, 3.0)
+        wired.health(at_s, node="/other_robot/speech_transcriber")
+    status = wired.wait_state(SafetyLevel.UNKNOWN)
+    assert any("speech_transcriber: speech" in reason for reason in status.reasons)
 
 
 def test_a_zone_from_clear_to_danger_and_back(wired: Wired) -> None:

@@ -194,6 +194,7 @@ def test_objects_sources_and_markers(ros_graph: Any) -> None:
             cloud(fields=[PointField(name="y", offset=0, datatype=PointField.FLOAT32, count=1)]),
             "expected one field 'x'",
         ),
+        (cloud(is_dense=True), "3 of 123 points are not finite"),
         (cloud(row_step=7), "row_step is 7 bytes, expected at least"),
         (cloud(data=b"\0" * 100), "data has 100 bytes, expected"),
         (info(k=[0.0] * 9), "the camera is not calibrated"),
@@ -254,15 +255,16 @@ def test_its_health_tells_what_became_of_detections(ros_graph: Any) -> None:
     wired = Wired(ros_graph, PLACED)
     above_the_horizon = (10.0, 10.0, 20.0, 50.0)
     wired.feed(info(), detections(PERSON_BOX, above_the_horizon))
-    (entry,) = wired.node.health()
+    (entry,) = wired.node.health()  # no cloud has come: nothing to tell of the LiDAR
     assert (entry.name, entry.level) == ("camera front", HealthLevel.WARN)
     assert "no cloud of top is near" in entry.message
     assert entry.values["placed by camera"] == "1"
     assert entry.values["left out, horizon"] == "1"
     wired.feed(cloud(), detections(PERSON_BOX))
-    (entry,) = wired.node.health()
+    lidar, entry = wired.node.health()
     assert entry.level is HealthLevel.OK
     assert entry.values["placed by LiDAR"] == "1"
+    assert (lidar.name, lidar.values["points left out"]) == ("lidar top", "3")
 
 
 def test_limits_change_while_it_runs_and_bad_ones_are_refused(ros_graph: Any) -> None:

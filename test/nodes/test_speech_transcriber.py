@@ -264,6 +264,8 @@ def test_stereo_that_is_declared_mono_is_reported(ros_graph: Any, host: ModelHos
     scene.play(stereo)
     scene.graph.spin_until(lambda: bool(scene.told("input /audio sample_rate")))
     assert "0.50 s for each second of sound" in scene.told("input /audio sample_rate")[0]
+    # Sound that cannot be understood is no sign of a microphone that works.
+    scene.graph.spin_until(lambda: any("no audio" in text for text in scene.told("speech")))
     scene.tell(channels=2)
     scene.play(stereo, START + 60 * S)
     scene.graph.spin_until(lambda: len(scene.speech) >= 1)

@@ -19,7 +19,7 @@ def sources(tmp_path_factory):
     """A copy of what the two builds read, so that they leave nothing in the repository."""
     target = tmp_path_factory.mktemp("sources") / "edge_mm_ros"
     target.mkdir()
-    for name in ("edge_mm_ros", "config", "launch", "resource"):
+    for name in ("edge_mm_ros", "config", "launch", "resource", "test/data"):
         shutil.copytree(ROOT / name, target / name, ignore=NOT_SOURCES)
     for name in ("package.xml", "pyproject.toml", "setup.py", "setup.cfg", "LICENSE"):
         shutil.copy(ROOT / name, target)
@@ -85,7 +85,8 @@ def test_pip_installs_every_file_of_the_package(wheel):
 
 
 def test_pip_installs_the_shared_files(wheel):
-    expected = {"package.xml"} | source_files("config") | source_files("launch")
+    folders = ("config", "launch", "test/data")
+    expected = {"package.xml"}.union(*(source_files(folder) for folder in folders))
     assert in_wheel(wheel, ".data/data/share/edge_mm_ros/") == expected
     assert in_wheel(wheel, "/share/ament_index/resource_index/packages/") == {"edge_mm_ros"}
 

@@ -12,6 +12,7 @@ import pytest
 from environment.install import project_requirements
 
 import edge_mm_ros
+from edge_mm_ros.params.node_kinds import NODE_KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "edge_mm_ros"
@@ -95,7 +96,8 @@ def test_the_manifest_is_one_that_colcon_and_rosdep_read():
 
 def test_every_entry_point_exists():
     points = entry_points()
-    assert {"edge-mm", "container", "object_detector", "onnxruntime"} <= set(points)
+    assert {"edge-mm", "container", *NODE_KINDS} <= set(points)
+    assert {"onnxruntime", "faster_whisper", "llama_cpp"} <= set(points)
     for name, target in points.items():
         module, _, attribute = target.partition(":")
         path = ROOT / (module.replace(".", "/") + ".py")

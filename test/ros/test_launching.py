@@ -173,3 +173,33 @@ def test_the_launch_file_starts_the_system_and_starts_it_again(
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("sensor_fusin: {ros__parameters: {max_range_m: 3.0}}", "unknown node 'sensor_fusin'"),
+        ("/robot/sensor_fusin: {ros__parameters: {}}", "unknown node 'sensor_fusin'"),
+        ("robot: {sensor_fusin: {ros__parameters: {}}}", "unknown node 'sensor_fusin'"),
+        ("a: [", "cannot be read"),
+    ],
+)
+def test_a_parameter_file_for_a_node_that_is_not_there_is_refused(
+    tmp_path: Path, text: str, named: str
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    arguments = LaunchArguments(params_file=str(path))
+    with pytest.raises(ParameterError, match=named):
+        process_commands(load_system("safety_monitor"), "safety_monitor", arguments, {})
+
+
+@pytest.mark.parametrize(
+    "key", ["sensor_fusion", "/**", "/**/sensor_fusion", "/robot/sensor_fusion"]
+)
+def test_a_parameter_file_for_a_node_that_is_there_is_taken(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"{key}: {{ros__parameters: {{use_sim_time: true}}}}")
+    arguments = LaunchArguments(params_file=str(path))
+    commands = process_commands(load_system("safety_monitor"), "safety_monitor", arguments, {})
+    assert all(str(path) in command.command_line for command in commands)

@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("rclpy")
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import Log
 from rclpy.lifecycle import TransitionCallbackReturn as Result
 from rclpy.parameter import Parameter
 from std_msgs.msg import String
@@ -99,6 +100,24 @@ def test_bad_input_is_reported_and_good_input_goes_on(ros_graph: Any) -> None:
     assert entry.level == b"\x01"
 
 
+def test_repeated_bad_input_is_one_line_in_the_log(ros_graph: Any) -> None:
+    words = ros_graph.publisher(String, "in", WORDS)
+    heard = ros_graph.collect(String, "out", RELIABLE)
+    rosout = TopicQos(depth=1000, reliable=True, transient_local=True)
+    log = ros_graph.collect(Log, "/rosout", rosout)
+    ros_graph.bring_up(make_echo(ros_graph))
+    ros_graph.spin_until_connected(words)
+    for word in [*["bad"] * 50, "good"]:
+        words.publish(String(data=word))
+    ros_graph.spin_until(lambda: len(heard) == 1)
+
+    def lines() -> list[str]:
+        return [entry.msg for entry in log if "the word is bad" in entry.msg]
+
+    ros_graph.spin_until(lambda: bool(lines()))
+    assert lines() == ["/in: the word is bad"]
+
+
 def test_many_faults_in_a_row_lead_to_the_error_transition_and_back(ros_graph: Any) -> None:
     words = ros_graph.publisher(String, "in", WORDS)
     node = ros_graph.bring_up(make_echo(ros_graph))
@@ -109,6 +128,40 @@ def test_many_faults_in_a_row_lead_to_the_error_transition_and_back(ros_graph: A
     assert "engine on fire" in node.last_error
     assert node.trigger_configure() == Result.SUCCESS
     assert node.trigger_activate() == Result.SUCCESS
+
+
+def test_another_handlers_success_does_not_hide_an_input_that_always_fails(ros_graph: Any) -> None:
+    words = ros_graph.publisher(String, "in", WORDS)
+    others = ros_graph.publisher(String, "other", WORDS)
+    node = make_echo(ros_graph)
+    listen_first = node.on_activated
+
+    def listen_to_both() -> None:
+        listen_first()
+        node.listen(String, "other", lambda message: None, qos=WORDS, queue=lossless())
+
+    node.on_activated = listen_to_both  # type: ignore[method-assign]
+    ros_graph.bring_up(node)
+    ros_graph.spin_until_connected(words)
+    ros_graph.spin_until_connected(others)
+    for _ in range(MAX_FAULTS_IN_A_ROW):
+        words.publish(String(data="boom"))
+        others.publish(String(data="fine"))
+    ros_graph.spin_until(lambda: state_of(node) == "unconfigured")
+
+
+def test_a_shutdown_while_active_still_says_its_last_words(ros_graph: Any) -> None:
+    heard = ros_graph.collect(String, "out", RELIABLE)
+    node = make_echo(ros_graph)
+    node.on_deactivated = (  # type: ignore[method-assign]
+        lambda: node.output.publish(String(data="last words"))
+    )
+    ros_graph.bring_up(node)
+    ros_graph.spin_until(lambda: node.output.subscribers == 1)
+    assert node.trigger_shutdown() == Result.SUCCESS
+    ros_graph.spin_until(lambda: len(heard) == 1)
+    assert heard[0].data == "last words"
+    assert state_of(node) == "finalized"
 
 
 def test_a_good_handler_call_ends_a_row_of_faults(ros_graph: Any) -> None:
@@ -154,6 +207,14 @@ def test_a_wrong_change_is_refused_with_its_reason_and_the_old_value_stays(
     assert reason in result.reason
     assert node.get_parameter(name).value == before
     assert node.params.gain == 0.5
+
+
+def test_a_parameter_cannot_be_deleted(ros_graph: Any) -> None:
+    node = ros_graph.bring_up(make_echo(ros_graph))
+    result = node.set_parameters([Parameter("gain", Parameter.Type.NOT_SET)])[0]
+    assert not result.successful
+    assert "'gain' cannot be deleted" in result.reason
+    assert node.get_parameter("gain").value == 0.5
 
 
 def test_a_whole_number_may_fill_a_real_one(ros_graph: Any) -> None:

@@ -182,16 +182,19 @@ class SensorFusion:
         calibration = viewpoint.projection.calibration
         box = Box.within(box_px, calibration.width, calibration.height)
         edge_sigma_px = params.pixel_sigma_px + params.box_sigma_share * box.height
-        by_points = place_by_points(
-            viewpoint,
-            box,
-            seen,
-            minimum_points=params.minimum_points,
-            ground_z_m=params.ground_z_m,
-            edge_sigma_px=edge_sigma_px,
-            max_speed_mps=params.max_speed_mps,
-            camera=f"camera:{camera}",
-        )
+        try:
+            by_points = place_by_points(
+                viewpoint,
+                box,
+                seen,
+                minimum_points=params.minimum_points,
+                ground_z_m=params.ground_z_m,
+                edge_sigma_px=edge_sigma_px,
+                max_speed_mps=params.max_speed_mps,
+                camera=f"camera:{camera}",
+            )
+        except InvalidInput:  # the ground may still place it
+            by_points = None
         ground = GroundModel(
             params.ground_z_m,
             params.max_range_m,

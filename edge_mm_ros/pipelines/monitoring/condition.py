@@ -127,10 +127,14 @@ class RuleConditions:
         kind: the rule's kind.
         level: what a condition means.
         timing: when it counts.
+        id_stem: what event ids begin with; empty: the rule's name.
     """
 
-    def __init__(self, rule: str, kind: str, level: SafetyLevel, timing: Timing) -> None:
+    def __init__(
+        self, rule: str, kind: str, level: SafetyLevel, timing: Timing, id_stem: str = ""
+    ) -> None:
         self.rule = rule
+        self._id_stem = id_stem or rule
         self.kind = kind
         self.level = level
         self._timing = timing
@@ -171,7 +175,7 @@ class RuleConditions:
             condition = self._conditions.setdefault(subject, Condition(self._timing))
             condition.evidence = evidence
             phase = condition.step(
-                findings.get(subject), stamp_ns, f"{self.rule}-{self._count + 1}"
+                findings.get(subject), stamp_ns, f"{self._id_stem}-{self._count + 1}"
             )
             if phase is EventPhase.STARTED:
                 self._count += 1

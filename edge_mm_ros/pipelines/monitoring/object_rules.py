@@ -19,6 +19,7 @@ from edge_mm_ros.pipelines.monitoring.polygon import distance_outside_m
 from edge_mm_ros.pipelines.stamps import to_ns
 
 Started = Callable[[str], bool]
+_SLOWEST_WINDOWS = 8
 
 
 def subject_of(item: Object3D) -> str:
@@ -110,14 +111,28 @@ class FallenEvidence:
     def of_objects(self, objects: Objects, names: Mapping[str, str]) -> dict[str, Finding]:
         """The evidence for each object after one more measurement."""
         findings = {}
-        for subject, item in {subject_of(item): item for item in objects.objects}.items():
-            fallen = item.label in self._rule.labels and item.score >= self._rule.minimum_score
+        for subject, item in self._most_fallen(objects).items():
+            fallen = self._is_fallen(item)
             held, values = self._add(subject, fallen, objects.stamp_ns)
             who = _name(replace(item, label=self._rule.labels[0]), names)
             finding = _about(item, held, f"{who} is seen", f"{who} is no longer seen", values)
             findings[subject] = finding
         self._forget_unseen(findings, objects.stamp_ns)
         return findings
+
+    def _is_fallen(self, item: Object3D) -> bool:
+        return item.label in self._rule.labels and item.score >= self._rule.minimum_score
+
+    def _most_fallen(self, objects: Objects) -> dict[str, Object3D]:
+        """One object for each subject: untracked ones share one, and a fallen one speaks for it."""
+        chosen: dict[str, Object3D] = {}
+        for item in objects.objects:
+            subject = subject_of(item)
+            if subject not in chosen or (
+                self._is_fallen(item) and not self._is_fallen(chosen[subject])
+            ):
+                chosen[subject] = item
+        return chosen
 
     def of_detections(
         self, camera: str, detections: Detections, names: Mapping[str, str]
@@ -150,14 +165,23 @@ class FallenEvidence:
     ) -> tuple[bool, dict[str, float | str]]:
         history = self._history.setdefault(subject, deque())
         history.append((stamp_ns, fallen))
-        self._prune(history, stamp_ns)
+        self._prune(history, stamp_ns, self._rule.enter_after_frames)
         count = sum(1 for _, was in history if was)
         share = count / len(history)
         held = count >= self._rule.enter_after_frames and share >= self._rule.minimum_share
         return held, {"share": share, "frames": float(count)}
 
-    def _prune(self, history: deque[tuple[int, bool]], stamp_ns: int) -> None:
-        while history and stamp_ns - history[0][0] > to_ns(self._rule.window_s):
+    def _prune(self, history: deque[tuple[int, bool]], stamp_ns: int, fewest: int = 0) -> None:
+        """Forget what is older than the window.
+
+        A slow detector has few measurements in a window: the newest `fewest` stay while they are
+        within several windows, or the rule could never be met.
+        """
+        window_ns = to_ns(self._rule.window_s)
+        while history and stamp_ns - history[0][0] > window_ns:
+            recent = stamp_ns - history[0][0] <= _SLOWEST_WINDOWS * window_ns
+            if recent and len(history) <= fewest:
+                return
             history.popleft()
 
     def _forget_unseen(self, seen: Iterable[str], stamp_ns: int) -> None:

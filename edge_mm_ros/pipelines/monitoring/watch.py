@@ -59,7 +59,8 @@ class Watch:
         self._tolerance_ns = to_ns(tolerance_s)
         self._component = component
         self._worst_level = HealthLevel.WARN if accept_warnings else HealthLevel.OK
-        self.conditions = RuleConditions(rule, "stale", SafetyLevel.UNKNOWN, Timing())
+        stem = f"{rule}-{source.sensor}" if source.sensor else rule
+        self.conditions = RuleConditions(rule, "stale", SafetyLevel.UNKNOWN, Timing(), stem)
         self._name = f"'{component}'" if component else f"'{source.topic}'"
         self.reset()
 

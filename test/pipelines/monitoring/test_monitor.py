@@ -312,6 +312,30 @@ def test_a_fall_ends_when_the_person_stands_again() -> None:
     assert [event.phase for event in bench.events] == [EventPhase.STARTED, EventPhase.ENDED]
 
 
+@pytest.mark.parametrize("period_s", [0.1, 0.33, 0.7, 1.5])
+def test_a_slow_detector_finds_a_fall_too(period_s: float) -> None:
+    bench = Bench({**FALLEN, "enter_after_frames": 5}, input_timeout_s=5.0)
+    for step in range(5):
+        bench.objects(step * period_s, person(5.0, label="Fall"))
+    assert [event.phase for event in bench.events] == [EventPhase.STARTED]
+
+
+def test_falls_far_apart_are_no_evidence_of_one() -> None:
+    bench = Bench(FALLEN, input_timeout_s=20.0)
+    for step in range(10):
+        bench.objects(step * 6.0, person(5.0, label="Fall"))
+    assert bench.events == []
+
+
+def test_of_untracked_objects_a_fallen_one_counts_whatever_their_order() -> None:
+    standing, fallen = person(5.0, track=""), person(6.0, track="", label="Fall")
+    for items in ((standing, fallen), (fallen, standing)):
+        bench = Bench(FALLEN)
+        for step in range(5):
+            bench.objects(step / 10, *items)
+        assert [event.phase for event in bench.events] == [EventPhase.STARTED]
+
+
 def test_a_fall_by_detections_alone_is_per_camera() -> None:
     bench = Bench({**FALLEN, "input": "detections"})
     for step in range(4):
