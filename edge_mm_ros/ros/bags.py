@@ -102,9 +102,12 @@ class BagReader:
             self.warning = f"recording {self.path}: it is damaged, the rest is left out: {error}"
 
     def _recover(self, error: Exception) -> None:
-        files = sorted(self.path.glob("*.mcap")) if self.path.is_dir() else [self.path]
+        files = sorted(self.path.iterdir()) if self.path.is_dir() else [self.path]
         self._recovered = [
-            BagMessage(*found) for f in files if f.suffix == ".mcap" for found in messages_in(f)
+            BagMessage(*found)
+            for file in files
+            if file.suffix == ".mcap"
+            for found in messages_in(file)
         ]
         if not self._recovered:
             raise BagError(f"recording {self.path}: cannot be read: {error}") from error

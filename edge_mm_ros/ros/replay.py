@@ -10,15 +10,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.context import Context
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
 from rosgraph_msgs.msg import Clock
 
-from edge_mm_ros.datatypes import EdgeMmError
+from edge_mm_ros.datatypes import EdgeMmError, Health, HealthLevel
 from edge_mm_ros.ros.bags import BagMessage, BagReader, BagWriter
 from edge_mm_ros.ros.conversions.stamps import to_stamp
+from edge_mm_ros.ros.diagnostics import to_array
 from edge_mm_ros.ros.executor import make_executor, spin_once
 from edge_mm_ros.ros.messages import UnknownMessageType, message_class, message_type_name
 from edge_mm_ros.ros.node import EdgeNode
@@ -124,6 +126,8 @@ class Replay:
         self._result = ReplayResult()
         self._player = Node("replay_player", context=context, start_parameter_services=False)
         self._clock = self._player.create_publisher(Clock, "/clock", 10)
+        self._diagnostics = self._player.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._damage_told = False
         self._inputs: dict[str, Any] = {}
         self._traffic = Traffic(nodes)
         self._now_ns = 0
@@ -175,6 +179,15 @@ class Replay:
         while not self._settled() and time.perf_counter() < deadline_s:
             self._spin(0.01)
         self._traffic.start_counting()
+        self._tell_damage()
+
+    def _tell_damage(self) -> None:
+        """Put what is wrong with the recording on ``/diagnostics``, once it is known."""
+        if self._bag.warning and not self._damage_told:
+            self._damage_told = True
+            entry = Health("recording", HealthLevel.WARN, self._bag.warning)
+            full_name = self._player.get_fully_qualified_name()
+            self._diagnostics.publish(to_array([entry], full_name, self._now_ns))
 
     def _transition(
         self, name: str, trigger: Callable[[EdgeNode], TransitionCallbackReturn]
@@ -279,6 +292,7 @@ class Replay:
     # End -----------------------------------------------------------------------------------------
 
     def _finish(self) -> None:
+        self._tell_damage()
         for node in self._nodes:
             for listener in node.listeners:
                 if listener.inbox.dropped:

@@ -123,6 +123,15 @@ def test_a_truncated_sqlite_file_is_refused_by_name(tmp_path: Path) -> None:
         BagReader(folder)
 
 
+def test_a_truncated_mcap_in_a_folder_is_read_in_part_too(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "bag", StoragePlugin.MCAP, 50)
+    file = next(folder.glob("*.mcap"))
+    file.write_bytes(file.read_bytes()[: file.read_bytes().index(words(50)[30][1])])
+    bag = BagReader(folder)
+    assert [(m.stamp_ns, m.cdr) for m in bag] == words(30)
+    assert "damaged" in bag.warning
+
+
 @pytest.mark.parametrize("content", [b"", b"not a recording at all"])
 def test_what_is_no_recording_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "odd.mcap"
