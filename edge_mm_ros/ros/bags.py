@@ -17,13 +17,14 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from edge_mm_ros.datatypes import EdgeMmError
-from edge_mm_ros.ros.mcap_recovery import messages_in
+from edge_mm_ros.ros import mcap_recovery, sqlite_recovery
 
 
 class BagError(EdgeMmError):
     """A recording that cannot be read or written."""
 
 
+RECOVERIES = {".mcap": mcap_recovery.messages_in, ".db3": sqlite_recovery.messages_in}
 # The decompressors raise plain RuntimeErrors.
 READ_ERRORS = (
     ReaderError,
@@ -106,7 +107,7 @@ class BagReader:
         self._recovered = [
             BagMessage(*found)
             for file in files
-            if file.suffix == ".mcap"
+            if (messages_in := RECOVERIES.get(file.suffix))
             for found in messages_in(file)
         ]
         if not self._recovered:
