@@ -22,6 +22,8 @@ EXTRAS_REQUIRE = {
     "speech": ["faster-whisper>=1.1,<2", "soxr>=0.3.7,<2"],
     "language": ["llama-cpp-python>=0.3.16,<0.4"],
     "recordings": ["mcap>=1.1,<2", "rosbags>=0.10,<0.12"],
+    "litert": ["ai-edge-litert>=2.1,<3"],
+    "remote": ["tritonclient[grpc]>=2.50,<3"],
     "report": ["jinja2>=3.1,<4"],
     "test": [
         "colcon-core>=0.18,<1",
@@ -40,6 +42,18 @@ EXTRAS_REQUIRE = {
         "pre-commit>=3.7,<5",
         "ruff>=0.12,<0.18",
         "types-PyYAML>=6,<7",
+    ],
+}
+
+# Gigabytes of PyTorch or CUDA: only for those who ask, so tools/environment does not read it.
+LARGE_EXTRAS_REQUIRE = {
+    "gpu": ["nvidia-ml-py>=12", "onnxruntime-gpu>=1.18,<2"],
+    "openai_whisper": ["openai-whisper>=20250625", "torch>=2.6,<3"],
+    "tensorrt": [
+        "cuda-python>=12.6,<14",
+        "nvidia-ml-py>=12",
+        "onnx>=1.16,<2",
+        "tensorrt>=10.3,<12",
     ],
 }
 
@@ -91,7 +105,7 @@ setup(
     ],
     zip_safe=False,
     install_requires=INSTALL_REQUIRES,
-    extras_require=EXTRAS_REQUIRE,
+    extras_require={**EXTRAS_REQUIRE, **LARGE_EXTRAS_REQUIRE},
     entry_points={
         "console_scripts": [
             "object_detector = edge_mm_ros.nodes.object_detector:main",
@@ -106,6 +120,11 @@ setup(
             "onnxruntime = edge_mm_ros.backends.onnxruntime_backend:OnnxRuntimeBackend",
             "faster_whisper = edge_mm_ros.backends.faster_whisper_backend:FasterWhisperBackend",
             "llama_cpp = edge_mm_ros.backends.llama_cpp_backend:LlamaCppBackend",
+            "litert = edge_mm_ros.backends.litert_backend:LiteRtBackend",
+            "tensorrt = edge_mm_ros.backends.tensorrt_backend:TensorRtBackend",
+            "openai_whisper = edge_mm_ros.backends.openai_whisper_backend:OpenAIWhisperBackend",
+            "kserve = edge_mm_ros.backends.kserve_backend:KServeBackend",
+            "openai_api = edge_mm_ros.backends.openai_api_backend:OpenAIApiBackend",
         ],
     },
 )

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from edge_mm_ros.params.base import StrictModel
 from edge_mm_ros.params.node_kinds import NODE_KINDS, params_type
+from edge_mm_ros.params.runtime import RuntimeParams
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "parameters.md"
 
@@ -21,6 +22,12 @@ HEAD = """# Parameters
 Made by `tools/write_parameter_docs.py` from the classes in `edge_mm_ros/params/`; a test keeps it
 true. *Live* parameters can change while the node is active (`ros2 param set`); all others are
 refused then, with the reason. A value that does not fit is refused and the old one stays.
+"""
+
+RUNTIME_HEAD = """## runtime
+
+Not parameters of a node, but of a process: `processes.<process>.runtime` in a
+[system](running.md), or the file of `EDGE_MM_RUNTIME` ([models](models.md)).
 """
 
 
@@ -38,6 +45,11 @@ def page() -> str:
             f"## {kind}\n\n| parameter | default | limits | live | what it does |\n"
             f"| --- | --- | --- | --- | --- |\n{rows}\n"
         )
+    rows = "\n".join(_rows(RuntimeParams))
+    sections.append(
+        f"{RUNTIME_HEAD}\n| key | default | limits | live | what it does |\n"
+        f"| --- | --- | --- | --- | --- |\n{rows}\n"
+    )
     return "\n".join(sections)
 
 
@@ -51,6 +63,9 @@ def _rows(model: type[StrictModel], prefix: str = "", live: bool | None = None) 
             # One level: the names in another parameter are the keys of the group.
             keys = f"<{keyed_by.rstrip('s')}>"
             yield from _rows(group, f"{name}.{keys}.", bool(extra.get("live")))
+            continue
+        if isinstance(field.annotation, type) and issubclass(field.annotation, StrictModel):
+            yield from _rows(field.annotation, f"{name}.", bool(extra.get("live")))
             continue
         is_live = bool(extra.get("live")) if live is None else live
         description = (field.description or "").replace("<", "\\<").replace("|", "\\|")

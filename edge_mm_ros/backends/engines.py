@@ -5,10 +5,10 @@ from __future__ import annotations
 import ctypes
 import importlib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from edge_mm_ros.backends.protocol import BackendError
+from edge_mm_ros.backends.protocol import BackendError, Probe
 from edge_mm_ros.params.base import ParameterError, StrictModel, validate
 
 Options = TypeVar("Options", bound=StrictModel)
@@ -56,6 +56,25 @@ def cuda_driver_present() -> bool:
     except OSError:
         return False
     return True
+
+
+def probe_cuda(package: str, count_devices: Callable[[], int], index: int) -> Probe:
+    """Whether an engine sees a CUDA device.
+
+    Args:
+        package: the engine, for the message.
+        count_devices: how many it sees; may import it, and raise.
+        index: which one is wanted.
+    """
+    if not cuda_driver_present():
+        return Probe(False, "there is no NVIDIA driver on this machine")
+    try:
+        count = count_devices()
+    except Exception as error:  # also a broken native library
+        return Probe(False, f"{package} cannot use CUDA ({first_line(error)})")
+    if count <= index:
+        return Probe(False, f"{package} sees {count} CUDA devices, cuda:{index} is not there")
+    return Probe(True)
 
 
 def first_line(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,25 +10,27 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from edge_mm_ros.backends import device_memory
 from edge_mm_ros.backends.engines import (
     checked_options,
-    cuda_driver_present,
     device_index,
     first_line,
     import_engine,
     missing_package,
+    probe_cuda,
 )
 from edge_mm_ros.backends.process_share import resident_bytes, usable_cores
 from edge_mm_ros.backends.protocol import (
     BackendError,
+    InputRefused,
     ModelArtifact,
     Probe,
     TranscribedSegment,
     TranscriptionResult,
 )
+from edge_mm_ros.backends.speech_samples import SAMPLE_RATE_HZ, check_samples, primary_language
 from edge_mm_ros.params.base import StrictModel
 
-SAMPLE_RATE_HZ = 16_000
 _MEND = "install it with: pip install edge_mm_ros[speech]"
 # Without its own tokenizer.json the engine would ask a server for one.
 _FILES = ("model.bin", "config.json", "tokenizer.json")
@@ -51,7 +54,9 @@ class FasterWhisperBackend:
             return Probe(False, f"faster_whisper runs on cpu, cuda or cuda:N, not on '{device}'")
         if package := missing_package("faster_whisper", "ctranslate2"):
             return Probe(False, f"the package {package} is missing; {_MEND}")
-        return _probe_cuda(device_index(device)) if kind == "cuda" else Probe(True)
+        if kind == "cpu":
+            return Probe(True)
+        return probe_cuda("ctranslate2", _cuda_devices, device_index(device))
 
     def load(
         self, artifact: ModelArtifact, device: str, options: Mapping[str, Any]
@@ -86,14 +91,17 @@ class FasterWhisperModel:
         self._beam_size = options.beam_size
         engine = import_engine("faster_whisper", _MEND)
         kind = device.partition(":")[0]
+        index = device_index(device)
+        free = None if kind == "cpu" else device_memory.free_device_bytes(index)
+        threads = options.threads or usable_cores()
         before = resident_bytes()
         try:
             self._model: Any = engine.WhisperModel(
                 str(artifact.path),
                 device=kind,
-                device_index=device_index(device),
+                device_index=index,
                 compute_type=options.compute_type or ("int8" if kind == "cpu" else "float16"),
-                cpu_threads=options.threads or usable_cores(),
+                cpu_threads=threads,
                 local_files_only=True,
             )
             native = self._model.model
@@ -108,6 +116,13 @@ class FasterWhisperModel:
                 f"{device} ({first_line(error)}); get the model again, or correct its manifest"
             ) from error
         self._memory_bytes = max(0, resident_bytes() - before)
+        self._report = {"compute_type": str(native.compute_type), "threads": str(threads)}
+        self._device_memory_bytes = 0
+        if kind != "cpu":
+            taken = device_memory.taken_bytes(free, device_memory.free_device_bytes(index))
+            self._device_memory_bytes = taken or 0
+            if taken is None:
+                self._report["device_memory"] = device_memory.NOT_MEASURED
 
     @property
     def memory_bytes(self) -> int:
@@ -118,6 +133,16 @@ class FasterWhisperModel:
     def device(self) -> str:
         """``cpu`` or ``cuda:N``."""
         return self._device
+
+    @property
+    def device_memory_bytes(self) -> int:
+        """Memory of the GPU taken by load and first run; 0 where it could not be measured."""
+        return self._device_memory_bytes
+
+    @property
+    def report(self) -> Mapping[str, str]:
+        """The type of number that the engine computes in, and its threads."""
+        return self._report
 
     def warm_up(self) -> None:
         """Transcribe half a second of silence."""
@@ -137,15 +162,12 @@ class FasterWhisperModel:
             language: ISO 639-1; empty: detect it (an English-only model takes English).
 
         Raises:
-            BackendError: the samples or the language cannot be used, or the engine failed.
+            InputRefused: the samples or the language cannot be used.
+            BackendError: the engine failed, or its answer is not finite.
         """
         if self._model is None:
             raise BackendError(f"model '{self._name}' is closed")
-        if samples.dtype != np.float32 or samples.ndim != 1 or not np.all(np.isfinite(samples)):
-            raise BackendError(
-                f"model '{self._name}': expected finite float32 (n,), got {samples.dtype} "
-                f"{samples.shape}"
-            )
+        check_samples(self._name, samples)
         chosen = self._language(language)
         if len(samples) == 0:
             return TranscriptionResult((), chosen or "", 0.0)
@@ -176,28 +198,25 @@ class FasterWhisperModel:
             raise BackendError(
                 f"model '{self._name}' failed while transcribing: {first_line(error)}"
             ) from error
+        if not all(math.isfinite(segment.average_log_probability) for segment in found):
+            raise BackendError(
+                f"model '{self._name}' gave probabilities that are not finite; its weights are "
+                "damaged, get the model again"
+            )
         return TranscriptionResult(found, info.language, float(info.language_probability))
 
     def _language(self, language: str) -> str | None:
-        wanted = language.partition("-")[0].partition("_")[0].lower()
+        wanted = primary_language(language)
         known = self._model.supported_languages
         if not wanted:
             return "en" if known == ["en"] else None
         if wanted not in known:
-            raise BackendError(
+            raise InputRefused(
                 f"model '{self._name}' does not know language '{language}'"
                 + ("; it is English only" if known == ["en"] else "")
             )
         return wanted
 
 
-def _probe_cuda(index: int) -> Probe:
-    if not cuda_driver_present():
-        return Probe(False, "there is no NVIDIA driver on this machine")
-    try:
-        count = import_engine("ctranslate2", _MEND).get_cuda_device_count()
-    except Exception as error:  # also a broken native library
-        return Probe(False, f"ctranslate2 cannot use CUDA ({first_line(error)})")
-    if count <= index:
-        return Probe(False, f"ctranslate2 sees {count} CUDA devices, cuda:{index} is not there")
-    return Probe(True)
+def _cuda_devices() -> int:
+    return int(import_engine("ctranslate2", _MEND).get_cuda_device_count())

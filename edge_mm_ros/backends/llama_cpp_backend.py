@@ -9,10 +9,13 @@ import re
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import Field
 
+from edge_mm_ros.backends import device_memory
 from edge_mm_ros.backends.engines import (
     checked_options,
     cuda_driver_present,
@@ -21,8 +24,9 @@ from edge_mm_ros.backends.engines import (
     import_engine,
     missing_package,
 )
+from edge_mm_ros.backends.gguf_file import NotGguf, read_size
 from edge_mm_ros.backends.process_share import resident_bytes, usable_cores
-from edge_mm_ros.backends.protocol import BackendError, ModelArtifact, Probe
+from edge_mm_ros.backends.protocol import BackendError, InputRefused, ModelArtifact, Probe
 from edge_mm_ros.params.base import StrictModel
 
 logger = logging.getLogger(__name__)
@@ -32,6 +36,10 @@ _MAGIC = b"GGUF"
 _ALL_LAYERS = -1
 _ERROR_LEVEL = 4
 _TURN_TIMEOUT_S = 60.0
+# What the engine needs on a GPU beside the layers: CUDA's own context and buffers to compute in.
+_BESIDE_LAYERS_BYTES = 512 << 20
+_OFFLOADED = re.compile(r"offloaded (\d+)/(\d+) layers to GPU")
+_TOO_LONG = re.compile(r"exceeds? context window")
 
 
 class _Options(StrictModel):
@@ -59,13 +67,17 @@ class LlamaCppBackend:
     ) -> LlamaCppModel:
         """Load a GGUF file.
 
+        On a GPU as many layers as fit into its free memory are put there, the others stay on the
+        processor; the model's report says how many (``layers_on_gpu``).
+
         Args:
             artifact: its path is a GGUF file.
             device: ``cpu``, ``cuda`` or ``cuda:N``.
             options: ``context_tokens``, ``threads``, ``batch_tokens``.
 
         Raises:
-            BackendError: the package is missing, or the file is missing, cut off or not GGUF.
+            BackendError: the package is missing; the file is missing, cut off, damaged or not
+                GGUF; or the GPU has not room for one layer.
         """
         where = f"model '{artifact.name}'"
         chosen = checked_options(_Options, options, f"{where}: options of {self.name}")
@@ -96,7 +108,12 @@ class LlamaCppModel:
         engine = import_engine("llama_cpp", _MEND)
         threads = options.threads or usable_cores()
         native_log = _NativeLog.install(engine)
-        native_log.errors.clear()
+        native_log.clear()
+        layers, self._report = _layers_to_offload(artifact, device, options.context_tokens)
+        index = device_index(device)
+        free = None if device == "cpu" else device_memory.free_device_bytes(index)
+        self._report["threads"] = str(threads)
+        self._device_memory_bytes = 0
         before = resident_bytes()
         try:
             # The engine's quiet mode points the process's stdout and stderr at /dev/null while it
@@ -104,8 +121,10 @@ class LlamaCppModel:
             with contextlib.redirect_stderr(io.StringIO()):
                 self._llama: Any = engine.Llama(
                     str(artifact.path),
-                    n_gpu_layers=0 if device == "cpu" else _ALL_LAYERS,
-                    main_gpu=device_index(device),
+                    n_gpu_layers=layers,
+                    main_gpu=index,
+                    # Otherwise the layers would be spread over all GPUs.
+                    split_mode=engine.LLAMA_SPLIT_MODE_NONE,
                     use_mmap=True,
                     n_ctx=options.context_tokens,
                     n_batch=options.batch_tokens,
@@ -117,7 +136,15 @@ class LlamaCppModel:
             self._control = _control_tokens(engine, self._llama)
             # Mapped weights come into memory as they are used; only then can they be measured.
             self.warm_up()
+            _refuse_broken_numbers(engine, self._llama, artifact)
+            if device != "cpu":
+                taken = device_memory.taken_bytes(free, device_memory.free_device_bytes(index))
+                self._device_memory_bytes = taken or 0
+                self._report["layers_on_gpu"] = _offloaded(native_log, taken, artifact, device)
+                if taken is None:
+                    self._report["device_memory"] = device_memory.NOT_MEASURED
         except BackendError:
+            self.close()
             raise
         except Exception as error:  # a foreign engine may raise anything
             reason = "; ".join([*native_log.errors, first_line(error)])
@@ -137,6 +164,16 @@ class LlamaCppModel:
         """``cpu`` or ``cuda:N``."""
         return self._device
 
+    @property
+    def device_memory_bytes(self) -> int:
+        """Memory of the GPU taken by load and first run; 0 where it could not be measured."""
+        return self._device_memory_bytes
+
+    @property
+    def report(self) -> Mapping[str, str]:
+        """Threads and, on a GPU, ``layers_on_gpu``, for example ``18 of 31``."""
+        return self._report
+
     def warm_up(self) -> None:
         """Generate one token."""
         for _ in self.generate([{"role": "user", "content": "Hello"}], max_tokens=1):
@@ -145,7 +182,7 @@ class LlamaCppModel:
     def close(self) -> None:
         """Free the weights and the context; waits for an answer that is being generated."""
         with self._turn:
-            llama, self._llama = self._llama, None
+            llama, self._llama = getattr(self, "_llama", None), None
             if llama is not None:
                 llama.close()
 
@@ -163,8 +200,8 @@ class LlamaCppModel:
         another role. Closing the iterator cancels the generation.
 
         Raises:
-            BackendError: on iteration, where the prompt is longer than the context, or the engine
-                failed.
+            InputRefused: on iteration, where the prompt is longer than the context.
+            BackendError: on iteration, where the engine failed.
         """
         chat = [
             {"role": message["role"], "content": self._control.sub(" ", message["content"])}
@@ -190,7 +227,8 @@ class LlamaCppModel:
         except BackendError:
             raise
         except Exception as error:  # a foreign engine may raise anything
-            raise BackendError(
+            kind = InputRefused if _TOO_LONG.search(str(error)) else BackendError
+            raise kind(
                 f"model '{self._name}' failed while generating: {first_line(error)}"
             ) from error
         finally:
@@ -198,12 +236,18 @@ class LlamaCppModel:
 
 
 class _NativeLog:
-    """Takes llama.cpp's own log, which otherwise goes to stderr, and keeps its last errors."""
+    """Takes llama.cpp's own log, which otherwise goes to stderr.
+
+    Attributes:
+        errors: its last errors.
+        offloaded: layers on a GPU and layers in all, where it told.
+    """
 
     _installed: _NativeLog | None = None
 
     def __init__(self, engine: Any) -> None:
         self.errors: deque[str] = deque(maxlen=3)
+        self.offloaded: tuple[int, int] | None = None
         # The engine keeps only the address: the callback must live as long as the process.
         self.callback = engine.llama_log_callback(self._take)
 
@@ -215,11 +259,80 @@ class _NativeLog:
             engine.llama_log_set(cls._installed.callback, None)
         return cls._installed
 
+    def clear(self) -> None:
+        """Forget what it told of earlier models."""
+        self.errors.clear()
+        self.offloaded = None
+
     def _take(self, level: int, text: bytes, _user_data: Any) -> None:
         line = text.decode("utf-8", errors="replace").strip()
+        if told := _OFFLOADED.search(line):
+            self.offloaded = (int(told[1]), int(told[2]))
         if level == _ERROR_LEVEL and line:
             self.errors.append(line)
         logger.debug("%s", line)
+
+
+def layers_that_fit(path: Path, free_bytes: int | None, context_tokens: int) -> tuple[int, str]:
+    """How many layers of a model go to a GPU.
+
+    Args:
+        path: a GGUF file.
+        free_bytes: free memory of the GPU; None where it is not known.
+        context_tokens: tokens that its cache holds.
+
+    Returns:
+        the number, -1 for all, and a sentence for the report.
+    """
+    if free_bytes is None:
+        return _ALL_LAYERS, f"all, as the GPU's free memory is {device_memory.NOT_MEASURED}"
+    try:
+        size = read_size(path)
+    except (NotGguf, OSError) as error:
+        return _ALL_LAYERS, f"all, as the file does not tell its size ({error})"
+    layers = size.blocks + 1
+    room = max(0, free_bytes - _BESIDE_LAYERS_BYTES)
+    fitting = min(layers, room // size.layer_bytes(context_tokens))
+    return (_ALL_LAYERS if fitting == layers else fitting), f"{fitting} of {layers}"
+
+
+def _layers_to_offload(
+    artifact: ModelArtifact, device: str, context_tokens: int
+) -> tuple[int, dict[str, str]]:
+    if device == "cpu":
+        return 0, {}
+    free = device_memory.free_device_bytes(device_index(device))
+    layers, said = layers_that_fit(artifact.path, free, context_tokens)
+    if layers == 0:
+        raise BackendError(
+            f"model '{artifact.name}': {device} has {free} bytes free, which is not room for one "
+            "layer; free some of it, choose a smaller model, or let the chain go on to cpu"
+        )
+    return layers, {"layers_planned": said}
+
+
+def _offloaded(
+    native_log: _NativeLog, taken_bytes: int | None, artifact: ModelArtifact, device: str
+) -> str:
+    """What the engine itself says that it put on the GPU."""
+    told = native_log.offloaded
+    on_gpu = taken_bytes if told is None else told[0]
+    if on_gpu == 0:
+        raise BackendError(
+            f"model '{artifact.name}': {device} was asked for, but llama.cpp put no layer on it; "
+            "check the device's driver"
+        )
+    return "not told by the engine" if told is None else f"{told[0]} of {told[1]}"
+
+
+def _refuse_broken_numbers(engine: Any, llama: Any, artifact: ModelArtifact) -> None:
+    """Weights that were overwritten give numbers that are not finite, and then silence."""
+    address = engine.llama_get_logits_ith(llama.ctx, -1)
+    if not address or not np.isfinite(np.ctypeslib.as_array(address, (llama.n_vocab(),))).all():
+        raise BackendError(
+            f"model '{artifact.name}': {artifact.path} cannot be loaded: its first answer is not "
+            "finite, the weights are damaged; get the model again"
+        )
 
 
 def _control_tokens(engine: Any, llama: Any) -> re.Pattern[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -17,6 +17,14 @@ class BackendError(EdgeMmError):
     """An engine is missing, cannot load a model, or failed while running it."""
 
 
+class InputRefused(BackendError):
+    """What a caller gave does not fit the model: says nothing against the engine."""
+
+
+class NothingToBuild(BackendError):
+    """A backend compiles nothing ahead for this device: the model is ready as it is."""
+
+
 @dataclass(frozen=True)
 class Probe:
     """Whether a backend can run on a device, and if not, why and what mends it."""
@@ -26,27 +34,33 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class ModelArtifact:
-    """A verified model on disk.
-
-    Attributes:
-        name: the model's name.
-        path: the file or folder that the engine loads.
-        task: ``detection``, ``voice_activity``, ``transcription`` or ``generation``.
-    """
-
-    name: str
-    path: Path
-    task: str
-
-
-@dataclass(frozen=True)
 class TensorSpec:
     """Name, shape (None where dynamic) and numpy dtype of an input or output."""
 
     name: str
     shape: tuple[int | None, ...]
     dtype: np.dtype[Any]
+
+
+@dataclass(frozen=True)
+class ModelArtifact:
+    """A verified model.
+
+    Attributes:
+        name: the model's name.
+        path: the file or folder that the engine loads; ``.`` where only remotes have the model.
+        task: ``detection``, ``voice_activity``, ``transcription`` or ``generation``.
+        digest: SHA-256 of the model's files in hexadecimal; empty where it is not known.
+        inputs: what the manifest declares of the inputs; empty where it declares nothing.
+        labels: class names of the manifest; empty where it has none.
+    """
+
+    name: str
+    path: Path
+    task: str
+    digest: str = ""
+    inputs: tuple[TensorSpec, ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,6 +107,16 @@ class LoadedModel(Protocol):
         """The device really used, for example ``cpu`` or ``cuda:0``."""
         ...
 
+    @property
+    def device_memory_bytes(self) -> int:
+        """Memory of the accelerator that it takes; 0 where it runs on the processor."""
+        ...
+
+    @property
+    def report(self) -> Mapping[str, str]:
+        """What the engine says of itself, for diagnostics: providers in use, cache, and so on."""
+        ...
+
     def warm_up(self) -> None:
         """Run once on synthetic input, so that the first real call is not slow."""
         ...
@@ -125,7 +149,8 @@ class TensorModel(LoadedModel, Protocol):
         """All outputs for one set of inputs.
 
         Raises:
-            BackendError: the engine failed, or an input has another name, shape or dtype.
+            InputRefused: an input has another name, shape or dtype, or is not finite.
+            BackendError: the engine failed.
         """
         ...
 
@@ -172,5 +197,34 @@ class Backend(Protocol):
 
         Raises:
             BackendError: names the file, the reason and the mend.
+        """
+        ...
+
+
+@runtime_checkable
+class EngineBuilder(Protocol):
+    """A backend that compiles a model for a device, which can be done ahead."""
+
+    def build(
+        self,
+        artifact: ModelArtifact,
+        device: str,
+        options: Mapping[str, Any],
+        progress: Callable[[str], None],
+    ) -> Path:
+        """Compile the model into the engine cache, or find it there.
+
+        Args:
+            artifact: the model.
+            device: as for `Backend.load`.
+            options: as for `Backend.load`.
+            progress: is told what goes on, a line at a time.
+
+        Returns:
+            the file or folder in the cache.
+
+        Raises:
+            NothingToBuild: nothing is compiled ahead for this device.
+            BackendError: the device is not there, or the model cannot be compiled for it.
         """
         ...

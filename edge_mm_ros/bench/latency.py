@@ -12,29 +12,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import cv2
 import numpy as np
-import onnxruntime
-from numpy.typing import NDArray
 
-from edge_mm_ros.backends.process_share import usable_cores
+from edge_mm_ros.bench.bare_engines import detector_session
+from edge_mm_ros.bench.material import DETECTOR, compressed_pictures, tensor
 from edge_mm_ros.bench.result import Bar, BenchResult, Measure
-from edge_mm_ros.datatypes import EdgeMmError
-from edge_mm_ros.model_repository import ModelRepository
 from edge_mm_ros.nodes.models import default_model_host
 from edge_mm_ros.nodes.object_detector import ObjectDetectorNode
 from edge_mm_ros.nodes.replaying import replay_system
 from edge_mm_ros.params.share import sample_recording
 from edge_mm_ros.params.system import load_system
 from edge_mm_ros.ros.bags import BagReader
-from edge_mm_ros.ros.messages import deserialize, message_class
+from edge_mm_ros.ros.messages import message_class
 from edge_mm_ros.ros.parameters import overrides
 from edge_mm_ros.ros.private_graph import PrivateGraph
 from edge_mm_ros.ros.qos import RELIABLE
 from edge_mm_ros.ros.stage_latency import EVENT_STAGE, STAGES, StageLatency
 
 CAMERA = "camera"
-DETECTOR = "person_fall_detector"
 MAX_SHARE = 1.20
 PICTURE = message_class("sensor_msgs/msg/CompressedImage")
 DETECTIONS = message_class("vision_msgs/msg/Detection2DArray")
@@ -79,15 +74,15 @@ def _stages() -> tuple[dict[str, list[float]], list[str]]:
 
 def _node_and_bare_call() -> tuple[list[float], list[float]]:
     """Milliseconds of the bare call and of the node, picture by picture, in turn."""
-    session = _bare_session()
+    session = detector_session()
     name = session.get_inputs()[0].name
     side = session.get_inputs()[0].shape[2:]
     bare_ms, node_ms = [], []
     with _detector_node() as detect:
-        for index, picture in enumerate(_compressed_pictures()):
-            tensor = _tensor(picture, (side[1], side[0]))
+        for index, picture in enumerate(compressed_pictures()):
+            feed = tensor(picture, (side[1], side[0]))
             begin = time.perf_counter()
-            session.run(None, {name: tensor})
+            session.run(None, {name: feed})
             middle = time.perf_counter()
             detect(picture)
             end = time.perf_counter()
@@ -95,28 +90,6 @@ def _node_and_bare_call() -> tuple[list[float], list[float]]:
                 bare_ms.append((middle - begin) * 1e3)
                 node_ms.append((end - middle) * 1e3)
     return bare_ms, node_ms
-
-
-def _bare_session() -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    # The settings of the backend, so that the share is the node's and not the settings'.
-    options.intra_op_num_threads = usable_cores()
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    path = ModelRepository().locate(DETECTOR)
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-def _compressed_pictures() -> Iterator[Any]:
-    for message in BagReader(sample_recording()):
-        if message.msg_type == "sensor_msgs/msg/CompressedImage":
-            yield deserialize(message.cdr, message.msg_type)
-
-
-def _tensor(picture: Any, size: tuple[int, int]) -> NDArray[np.float32]:
-    pixels = cv2.imdecode(np.frombuffer(picture.data, np.uint8), cv2.IMREAD_COLOR)
-    if pixels is None:
-        raise EdgeMmError("benchmark: a picture of the sample recording cannot be decoded")
-    return np.asarray(cv2.dnn.blobFromImage(pixels, 1 / 255, size, swapRB=True), np.float32)
 
 
 @contextmanager

@@ -12,6 +12,12 @@ from edge_mm_ros.datatypes import EdgeMmError
 SCENARIOS: Mapping[str, str] = MappingProxyType(
     {
         "latency": "latency per stage on the sample; the detector node against bare ONNX Runtime",
+        "backend": "a lease against the bare engine: detection, transcription, generation",
+        "swap": "three models under a budget that holds two: memory and loads",
+        "leak": "load and unload each model again and again: the size of the process",
+        "fallback": "an engine that fails or hangs: answers, diagnosis, return",
+        "multicam": "four cameras before one slow detector: age of results, shares, memory",
+        "isolation": "the detector while speech and language run on the same cores",
     }
 )
 """What there is, with a line on each; scenario ``x`` is ``edge_mm_ros.bench.x.run``."""

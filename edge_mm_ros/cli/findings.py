@@ -16,13 +16,16 @@ from typing import Literal
 import psutil
 
 from edge_mm_ros import __version__
-from edge_mm_ros.backends import BackendError, BackendRegistry
+from edge_mm_ros.backends import BackendRegistry, engine_cache
+from edge_mm_ros.cli.model_catalog import why_not
 from edge_mm_ros.datatypes import EdgeMmError
-from edge_mm_ros.model_repository import Candidate, ModelRepository
+from edge_mm_ros.model_repository import FOLDERS_VARIABLE, Candidate, ModelRepository
 from edge_mm_ros.params.node_kinds import params_type
+from edge_mm_ros.params.runtime import RUNTIME_VARIABLE, RuntimeParams, runtime_settings
 from edge_mm_ros.params.share import share_directory
 from edge_mm_ros.params.system import SystemDescription, load_system, shipped_systems
 from edge_mm_ros.ros import installation
+from edge_mm_ros.runtime.memory_budget import MemoryBudget
 
 State = Literal["ok", "optional", "missing"]
 FolderOf = Callable[[str], Path | None]
@@ -74,8 +77,10 @@ def find_all() -> list[Finding]:
         *python_packages(installation.module_folder),
         *systems(),
         *models(repository, registry),
+        *folders_of_models(repository),
         *backends(repository, registry),
         *machine(),
+        *model_memory(),
     ]
 
 
@@ -205,6 +210,16 @@ def models(repository: ModelRepository, registry: BackendRegistry) -> Iterator[F
         yield _model(repository, registry, name, needed)
 
 
+def folders_of_models(repository: ModelRepository) -> Iterator[Finding]:
+    """Where manifests are found by name, and how many there are."""
+    folders = [f"{f} ({len(list(f.glob('*.yaml')))})" for f in repository.folders if f.is_dir()]
+    yield Finding("models", "folders", "ok", ", ".join(folders))
+    for folder in repository.folders:
+        if not folder.is_dir() and str(folder) in os.environ.get(FOLDERS_VARIABLE, ""):
+            detail = f"{folder} of {FOLDERS_VARIABLE} does not exist"
+            yield Finding("models", str(folder), "optional", detail, "correct the variable")
+
+
 def backends(repository: ModelRepository, registry: BackendRegistry) -> Iterator[Finding]:
     """Each engine and device that a model names, and whether it can run here."""
     for name, reason in registry.broken.items():
@@ -214,7 +229,7 @@ def backends(repository: ModelRepository, registry: BackendRegistry) -> Iterator
         with contextlib.suppress(EdgeMmError):  # told by `models`
             candidates.update(dict.fromkeys(repository.manifest(name).candidates))
     for candidate in candidates:
-        reason = _why_not(registry, candidate)
+        reason = why_not(registry, candidate)
         state: State = "optional" if reason else "ok"
         text, mend = _split_mend(reason)
         yield Finding("backends", str(candidate), state, text or "available", mend)
@@ -222,13 +237,11 @@ def backends(repository: ModelRepository, registry: BackendRegistry) -> Iterator
 
 def models_of(system: SystemDescription) -> set[str]:
     """The models that a system's nodes ask for, by their parameters."""
-    names = set()
-    for node in system.nodes:
-        for field, info in params_type(node.node).model_fields.items():
-            value = node.parameters.get(field, info.default)
-            if (field == "model" or field.endswith("_model")) and isinstance(value, str) and value:
-                names.add(value)
-    return names
+    return {
+        name
+        for node in system.nodes
+        for name in params_type(node.node).model_validate(node.parameters).models
+    }
 
 
 def _model(
@@ -239,15 +252,15 @@ def _model(
         manifest = repository.manifest(name)
         if name in needed and manifest.task not in OPTIONAL_TASKS:
             state = "missing"
-        path = repository.locate(name)
+        place = str(repository.locate(name)) if manifest.has_files else "on a server"
     except EdgeMmError as error:
         text, mend = _split_mend(str(error))
         return Finding("models", name, state, text, mend or "correct its manifest")
     reasons = []
     for candidate in manifest.candidates:
-        reason = _why_not(registry, candidate)
+        reason = why_not(registry, candidate)
         if not reason:
-            return Finding("models", name, "ok", f"{manifest.task} on {candidate}, {path}")
+            return Finding("models", name, "ok", f"{manifest.task} on {candidate}, {place}")
         reasons.append(f"{candidate}: {reason}")
     return Finding("models", name, state, "; ".join(reasons), "install one of its backends")
 
@@ -259,14 +272,6 @@ def _split_mend(error: str) -> tuple[str, str]:
         if text and last.startswith(begin):
             return text, last.removeprefix(begin) if begin.endswith(": ") else last
     return error, ""
-
-
-def _why_not(registry: BackendRegistry, candidate: Candidate) -> str:
-    try:
-        probe = registry.get(candidate.backend).probe(candidate.device)
-    except BackendError as error:
-        return str(error)
-    return "" if probe.available else probe.reason
 
 
 def machine() -> Iterator[Finding]:
@@ -295,6 +300,41 @@ def machine() -> Iterator[Finding]:
             f"{free / 1e9:.1f} GB free",
             "free some space for recordings" if scarce else "",
         )
+
+
+def model_memory(settings: RuntimeParams | None = None) -> Iterator[Finding]:
+    """What the models of one process may take, and the cache of compiled engines.
+
+    Args:
+        settings: of the process; None: as ``EDGE_MM_RUNTIME`` says, or the defaults.
+    """
+    name = "model memory"
+    try:
+        settings = settings or runtime_settings()
+    except EdgeMmError as error:
+        mend = f"correct the file, or unset {RUNTIME_VARIABLE}"
+        yield Finding("machine", name, "missing", str(error), mend)
+        return
+    host_bytes, _ = MemoryBudget(settings).limits(())
+    asked = settings.memory_bytes
+    wish = f"of {asked / 1e6:.0f} MB asked for" if asked else "what machine and cgroup leave"
+    text = f"{host_bytes / 1e6:.0f} MB for all models of a process ({wish})"
+    if host_bytes < asked:
+        mend = "free some memory, or ask for less in the process's 'runtime'"
+        yield Finding("machine", name, "optional", text, mend)
+    else:
+        yield Finding("machine", name, "ok", text)
+    yield _engine_cache(engine_cache.default_folder())
+
+
+def _engine_cache(folder: Path) -> Finding:
+    there = next(f for f in (folder, *folder.parents) if f.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        text = f"{folder} cannot be written: engines are compiled at every start"
+        mend = "name a folder that can be written in EDGE_MM_CACHE_DIR"
+        return Finding("machine", "engine cache", "optional", text, mend)
+    size_bytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    return Finding("machine", "engine cache", "ok", f"{folder}, {size_bytes / 1e6:.0f} MB")
 
 
 def _processor() -> str:

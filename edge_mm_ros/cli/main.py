@@ -12,14 +12,16 @@ import typer
 
 from edge_mm_ros import __version__
 
-# Each command is the function of that name in the module of that name, imported only when it
-# runs, so that help is quick and works without ROS.
+# Each command is the function, or the group of commands, of that name in the module of that name,
+# imported only when it runs, so that help is quick and works without ROS.
 COMMANDS = {
     "up": "Start a system and keep it running, without ros2 launch.",
     "replay": "Feed a recording through a system and record what it publishes.",
     "demo": "Replay the sample recording with a live view, then write a report.",
     "bench": "Measure, and compare with what is promised.",
     "systems": "List the systems that ship.",
+    "models": "List, show, try, load, unload and build models.",
+    "top": "Show the models of a running system, live.",
     "doctor": "Say what is installed, what is missing, and what mends it.",
 }
 FAILED = 1
@@ -50,8 +52,11 @@ def _app(given: Sequence[str]) -> typer.Typer:
     index = _command_index(given)
     wanted = given[index] if index < len(given) else ""
     for name, text in COMMANDS.items():
-        function = _command(name) if name == wanted else _not_asked_for
-        app.command(name, help=text)(function)
+        command = _command(name) if name == wanted else _not_asked_for
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name, help=text)
+        else:
+            app.command(name, help=text)(command)
     return app
 
 
@@ -59,9 +64,11 @@ def _command_index(given: Sequence[str]) -> int:
     return next((i for i, word in enumerate(given) if not word.startswith("-")), len(given))
 
 
-def _command(name: str) -> Callable[..., Any]:
-    function: Callable[..., Any] = getattr(importlib.import_module(f"edge_mm_ros.cli.{name}"), name)
-    return function
+def _command(name: str) -> Callable[..., Any] | typer.Typer:
+    command: Callable[..., Any] | typer.Typer = getattr(
+        importlib.import_module(f"edge_mm_ros.cli.{name}"), name
+    )
+    return command
 
 
 def _not_asked_for() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import signal
 import threading
 from collections.abc import Iterator
@@ -15,9 +14,9 @@ from rich.console import Console
 
 from edge_mm_ros.bench.result import describe_environment
 from edge_mm_ros.cli.live_view import LiveStatus, live_view
-from edge_mm_ros.datatypes import EdgeMmError
 from edge_mm_ros.params import ParameterError
 from edge_mm_ros.params.system import load_system
+from edge_mm_ros.ros.installation import require_ros
 
 
 def replay(
@@ -66,10 +65,7 @@ def run_replay(
         raise ParameterError(f"--output {output} exists already; remove it or choose another name")
     if params_file is not None and not params_file.is_file():
         raise ParameterError(f"--params-file {params_file}: no such file")
-    if importlib.util.find_spec("rclpy") is None:
-        raise EdgeMmError(
-            "ROS 2 (rclpy) is not in this environment: source its setup.bash, or run 'make setup'"
-        )
+    require_ros()
     from edge_mm_ros.cli.report.collector import ReportCollector
     from edge_mm_ros.nodes.replaying import replay_system
     from edge_mm_ros.ros.bags import BagMessage, BagReader, BagWriter

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import IO, TextIO
 
 from edge_mm_ros.ros import shared_memory
-from edge_mm_ros.ros.launching import ProcessCommand
+from edge_mm_ros.ros.launching import RESTART_REASON, RESTART_STATUS, ProcessCommand
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 KILL_AFTER_S = 2.6
@@ -264,6 +264,8 @@ def _read(stream: IO[bytes]) -> bytes | None:
 
 
 def _describe(status: int) -> str:
+    if status == RESTART_STATUS:
+        return RESTART_REASON
     if status < 0:
         return f"ended by {signal.Signals(-status).name}"
     return f"ended with status {status}"

@@ -9,9 +9,8 @@ from typing import Annotated
 import typer
 
 from edge_mm_ros.cli.supervisor import Supervisor
-from edge_mm_ros.datatypes import EdgeMmError
 from edge_mm_ros.params.system import load_system
-from edge_mm_ros.ros.installation import module_folder
+from edge_mm_ros.ros.installation import require_ros
 from edge_mm_ros.ros.launching import LaunchArguments, process_commands
 
 
@@ -35,10 +34,7 @@ def up(
     arguments = LaunchArguments(params_file, namespace, use_sim_time, log_level, not no_autostart)
     described = load_system(system)
     commands = process_commands(described, system, arguments, os.environ)
-    if module_folder("rclpy") is None:
-        raise EdgeMmError(
-            "ROS 2 (rclpy) is not in this environment: source its setup.bash, or run 'make setup'"
-        )
+    require_ros()
     print(
         f"{described.name}: {len(described.nodes)} nodes in {len(commands)} processes; Ctrl-C ends",
         flush=True,

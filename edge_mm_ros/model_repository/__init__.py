@@ -1,6 +1,18 @@
 """Model manifests and the files that they name."""
 
 from edge_mm_ros.model_repository.manifest import Candidate, ModelManifest
-from edge_mm_ros.model_repository.repository import ModelRepository, ModelUnavailable
+from edge_mm_ros.model_repository.repository import (
+    FOLDERS_VARIABLE,
+    ModelRepository,
+    ModelUnavailable,
+    model_folders,
+)
 
-__all__ = ["Candidate", "ModelManifest", "ModelRepository", "ModelUnavailable"]
+__all__ = [
+    "FOLDERS_VARIABLE",
+    "Candidate",
+    "ModelManifest",
+    "ModelRepository",
+    "ModelUnavailable",
+    "model_folders",
+]

@@ -24,6 +24,7 @@ def _run(stop: StopRequest) -> int:
         run_nodes,
         system_arguments,
     )
+    from edge_mm_ros.params.runtime import runtime_settings
     from edge_mm_ros.params.system import load_system
 
     parser = argparse.ArgumentParser(
@@ -38,15 +39,17 @@ def _run(stop: StopRequest) -> int:
     )
     options = parse_own_arguments(parser, sys.argv)
     try:
-        nodes = load_system(options.system).process(options.process).nodes
+        process = load_system(options.system).process(options.process)
+        settings = runtime_settings() if process.runtime is None else process.runtime
     except EdgeMmError as error:
         print(f"container: {error}", file=sys.stderr)
         return 2
     return run_nodes(
-        system_arguments(nodes, sys.argv),
-        [node_factory(node) for node in nodes],
+        system_arguments(process.nodes, sys.argv),
+        [node_factory(node) for node in process.nodes],
         stop,
         autostart=not options.no_autostart,
+        settings=settings,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -10,9 +10,13 @@ from hri_msgs.msg import LiveSpeech
 from std_msgs.msg import String
 
 from edge_mm_ros.datatypes import EdgeMmError, Health, HealthLevel, InvalidInput, Summary
-from edge_mm_ros.nodes.models import default_model_host, model_health
+from edge_mm_ros.nodes.ladder import NodeLadder
+from edge_mm_ros.nodes.model_trial import model_trial
+from edge_mm_ros.nodes.models import ModelNode, default_model_host, model_health
 from edge_mm_ros.nodes.running import run_node
+from edge_mm_ros.params import ParameterError
 from edge_mm_ros.params.event_summarizer import EventSummarizerParams
+from edge_mm_ros.pipelines.stamps import NS_PER_S
 from edge_mm_ros.pipelines.summarization import (
     EventCollector,
     EventWindow,
@@ -22,18 +26,22 @@ from edge_mm_ros.pipelines.summarization import (
 )
 from edge_mm_ros.ros.conversions.safety import events_from_msg
 from edge_mm_ros.ros.conversions.speech import transcript_from_msg
-from edge_mm_ros.ros.node import EdgeNode
 from edge_mm_ros.ros.qos import EVENTS, LATCHED, RELIABLE
 from edge_mm_ros.ros.work_queue import drop_oldest, lossless
 from edge_mm_ros.runtime import ModelHost
+from edge_mm_ros.runtime.pressure import SystemPressure
 
 _WRITER = "writer"
+_LADDER = "ladder"
+_LATENCY_WINDOW_S = 120.0  # a summary is a rare thing
+_UNLOAD_PATIENCE_S = 2.0
+_STEPPED_DOWN = "the machine is under pressure, see the entry 'degradation' on /diagnostics"
 _CHECK_S = 0.5
 _MAX_WAITING_WINDOWS = 8
 _MAX_WAITING_QUESTIONS = 20
 
 
-class EventSummarizerNode(EdgeNode):
+class EventSummarizerNode(ModelNode):
     """Tells in plain English what happened: ``safety/events`` and ``speech`` to ``summary``.
 
     A ``question`` gets an ``answer`` from what is remembered. One worker collects and answers, a
@@ -43,18 +51,27 @@ class EventSummarizerNode(EdgeNode):
     params_type = EventSummarizerParams
 
     def __init__(
-        self, host: ModelHost | None = None, name: str = "event_summarizer", **options: Any
+        self,
+        host: ModelHost | None = None,
+        name: str = "event_summarizer",
+        *,
+        pressure: SystemPressure | None = None,
+        **options: Any,
     ) -> None:
         super().__init__(name, **options)
+        self._pressure = pressure
         self._host = host or default_model_host()
+        self._model_tried = False
         self._why_no_model = ""
         self._last: Summary | None = None
+        self._ladder: NodeLadder | None = None
 
     def on_configured(self) -> None:
-        """Check the model and make the publishers; without a model the template writes."""
+        """Try the model and make the publishers; without a model the template writes."""
         self._why_no_model = ""
         if self.params.model:
-            self._try_model(self._check_model)
+            self._use_model(self._try_model)
+        self._model_tried = True
         self._summary = self.advertise(String, "summary", LATCHED)
         self._answer = self.advertise(String, "answer", RELIABLE)
 
@@ -62,7 +79,7 @@ class EventSummarizerNode(EdgeNode):
         """Begin to collect."""
         params = self.params
         if params.model and params.preload and not self._why_no_model:
-            self._try_model(lambda: self._host.preload(params.model))
+            self._use_model(lambda: self._host.preload(params.model))
         self._last = None
         self._collector = EventCollector(params.history_items)
         self._summary_writer = SummaryWriter(self._host, params.model, self.now_ns)
@@ -79,6 +96,14 @@ class EventSummarizerNode(EdgeNode):
         self._waiting = self.inbox(
             self._write, queue=drop_oldest(_MAX_WAITING_WINDOWS), worker=_WRITER
         )
+        self._ladder = NodeLadder(
+            self,
+            params.degradation,
+            self._apply_steps,
+            worker=_LADDER,
+            system=self._pressure,
+            latency_window_s=_LATENCY_WINDOW_S,
+        )
 
     def on_deactivated(self) -> None:
         """Write of what was collected since the last summary, by the template: time is short."""
@@ -87,9 +112,15 @@ class EventSummarizerNode(EdgeNode):
             self._write(window)
 
     def on_cleaned_up(self) -> None:
-        """Give the model back."""
-        if self.params is not None and self.params.model:
-            self._host.unload(self.params.model)
+        """Another model may be named from now on."""
+        self._model_tried = False
+
+    def check_params(self, new: EventSummarizerParams) -> None:
+        """Refuse another model while the one that configure has tried is in use."""
+        if self._model_tried and new.model != self.params.model:
+            raise ParameterError(
+                "parameter 'model' cannot change while the node is configured; clean up first"
+            )
 
     def health(self) -> Iterable[Health]:
         """The model, and who wrote last and why."""
@@ -105,16 +136,32 @@ class EventSummarizerNode(EdgeNode):
         if self.active and self._waiting.dropped:
             message = f"{self._waiting.dropped} windows were dropped: writing is too slow"
             yield Health("windows", HealthLevel.WARN, message)
+        if self.active and self._ladder is not None and (entry := self._ladder.health()):
+            yield entry
 
-    def _check_model(self) -> None:
+    @property
+    def _template_step(self) -> bool:
+        return self._ladder is not None and "template" in self._ladder.taken
+
+    def _apply_steps(self, taken: tuple[str, ...]) -> None:
+        if "template" in taken and self.params.model:
+            self._host.unload(self.params.model, _UNLOAD_PATIENCE_S)
+
+    def _try_model(self) -> None:
+        """Load it: what is wrong with a file or an option shows only then.
+
+        Without ``preload`` it is unloaded again, and loaded for the first summary.
+        """
         manifest = self._host.verify(self.params.model)
         if manifest.task != "generation":
             raise EdgeMmError(
                 f"model '{self.params.model}' is for {manifest.task}, generation is needed; "
                 "correct the parameter 'model'"
             )
+        with model_trial(self._host, self.params.model, keep=self.params.preload):
+            self._host.preload(self.params.model)
 
-    def _try_model(self, use: Any) -> None:
+    def _use_model(self, use: Callable[[], None]) -> None:
         """Use the model; where it cannot be used, say so, and refuse only if it is required."""
         try:
             use()
@@ -132,24 +179,28 @@ class EventSummarizerNode(EdgeNode):
                 self.bad_input(self.resolve_topic_name("safety/events"), fault)
                 continue
             for event in events:
-                self._close(self._collector.add_event(event, self.now_ns()), "safety/events")
+                self._report_jump(event.stamp_ns, "safety/events")
+                self._close(self._collector.add_event(event, self.now_ns()))
 
     def _on_speech(self, message: LiveSpeech) -> None:
         transcript = transcript_from_msg(message)
         if transcript.is_final:
-            self._close(self._collector.add_transcript(transcript, self.now_ns()), "speech")
+            self._report_jump(transcript.start_ns, "speech")
+            self._close(self._collector.add_transcript(transcript, self.now_ns()))
 
-    def _close(self, window: EventWindow | None, topic: str) -> None:
+    def _report_jump(self, stamp_ns: int, topic: str) -> None:
+        if back_s := self._collector.jumped_back_s(stamp_ns):
+            fault = InvalidInput(
+                "stamp_jump",
+                f"stamps jumped back by {back_s:.1f} s; what was collected before is summarized "
+                "and forgotten; are two clocks or recordings mixed?",
+            )
+            self.bad_input(self.resolve_topic_name(topic), fault)
+
+    def _close(self, window: EventWindow | None) -> None:
         """Write of a window that a jump of stamps has ended."""
-        if window is None:
-            return
-        self._waiting.put(window)
-        fault = InvalidInput(
-            "stamp_jump",
-            "stamps jump back by over a minute; what was collected before is summarized and "
-            "forgotten; are two clocks or recordings mixed?",
-        )
-        self.bad_input(self.resolve_topic_name(topic), fault)
+        if window is not None:
+            self._waiting.put(window)
 
     def _on_question(self, message: String) -> None:
         text = answer(message.data, self._collector.history(), self.now_ns())
@@ -162,14 +213,20 @@ class EventSummarizerNode(EdgeNode):
 
     def _write(self, window: EventWindow) -> None:
         params: EventSummarizerParams = self.params
+        begin_ns = self.now_ns()
         summary = self._summary_writer.write(
             window,
             Times(params.times, window.start_ns),
             max_tokens=params.max_tokens,
             deadline_s=params.deadline_s,
-            stopped=lambda: not self.active,
+            stopped=lambda: self._template_step or not self.active,
+            withheld=_STEPPED_DOWN if self._template_step else "",
         )
         self._last = summary
+        if self._ladder is not None:
+            self._ladder.note_latency_s((self.now_ns() - begin_ns) / NS_PER_S)
+        if not summary.reason:  # whatever was wrong with the model is mended
+            self._why_no_model = ""
         # Details are for /diagnostics.
         reason = f" because {summary.reason.partition(':')[0]}" if summary.reason else ""
         self._summary.publish(String(data=f"{summary.text}\n[written by {summary.author}{reason}]"))

@@ -1,6 +1,7 @@
 """A recording through the nodes of a system, all in this process and apart from every other graph.
 
-The nodes of all processes share one context, so that a replay knows when each is at rest; their
+The nodes of all processes share one context, so that a replay knows when each is at rest, but each
+process of the system keeps a home of models of its own, with its own settings. The nodes'
 participant discovers nobody, so that a replay on a robot does not speak into its live graph.
 """
 
@@ -53,7 +54,9 @@ def replay_system(
     arguments = ["", "--ros-args", "-p", "use_sim_time:=true", "--log-level", log_level]
     if params_file is not None:
         arguments += ["--params-file", str(params_file)]
-    host = default_model_host()
+    hosts = {
+        name: default_model_host(process.runtime) for name, process in system.processes.items()
+    }
     context = Context()
     before = os.environ.get(DISCOVERY)
     os.environ[DISCOVERY] = "OFF"
@@ -64,7 +67,11 @@ def replay_system(
             except RuntimeError as error:  # every error of rcl
                 reason = str(error).strip().partition("\n")[0]
                 raise ParameterError(f"ROS arguments refused: {reason}") from error
-            nodes = [node_factory(node)(host, context) for node in system.nodes]
+            nodes = [
+                node_factory(node)(hosts[name], context)
+                for name, process in system.processes.items()
+                for node in process.nodes
+            ]
         return Replay(
             context,
             nodes,
@@ -76,7 +83,8 @@ def replay_system(
             should_stop=should_stop,
         ).run()
     finally:
-        host.close()
+        for host in hosts.values():
+            host.close()
         context.try_shutdown()
         if before is None:
             del os.environ[DISCOVERY]

@@ -18,12 +18,15 @@ from rclpy.executors import Executor
 from rclpy.logging import get_logger
 from rclpy.utilities import remove_ros_args
 
+from edge_mm_ros.datatypes import EdgeMmError
 from edge_mm_ros.nodes.autostart import Autostart
 from edge_mm_ros.nodes.models import default_model_host
-from edge_mm_ros.nodes.stop_request import STOP_DEADLINE_S, StopRequest
+from edge_mm_ros.nodes.stop_request import STOP_DEADLINE_S, StopRequest, end_now
 from edge_mm_ros.params.node_kinds import NodeKind, class_stem
+from edge_mm_ros.params.runtime import RUNTIME_VARIABLE, RuntimeParams, runtime_settings
 from edge_mm_ros.params.system import NodeDescription
 from edge_mm_ros.ros.executor import make_executor, spin_once
+from edge_mm_ros.ros.launching import RESTART_STATUS
 from edge_mm_ros.ros.log_bridge import forward_logs
 from edge_mm_ros.ros.node import EdgeNode
 from edge_mm_ros.runtime import ModelHost
@@ -44,13 +47,24 @@ def run_node(node_type: type[Any]) -> None:
         epilog="ROS arguments follow --ros-args.",
     )
     parser.add_argument("--autostart", action="store_true", help="configure and activate at start")
+    parser.add_argument(
+        "--runtime",
+        metavar="FILE",
+        default="",
+        help=f"YAML file for the home of models; else the one of {RUNTIME_VARIABLE}",
+    )
     with StopRequest(STOP_DEADLINE_S) as stop:
         options = parse_own_arguments(parser, sys.argv)
+        try:
+            settings = runtime_settings(options.runtime)
+        except EdgeMmError as error:
+            parser.exit(2, f"{parser.prog}: {error}\n")
         status = run_nodes(
             contextlib.nullcontext(sys.argv),
             [lambda host, context: node_type(host=host, context=context)],
             stop,
             autostart=options.autostart,
+            settings=settings,
         )
     sys.exit(status)
 
@@ -70,6 +84,7 @@ def run_nodes(
     stop: StopRequest,
     *,
     autostart: bool,
+    settings: RuntimeParams,
 ) -> int:
     """Run nodes until a stop signal: one context, one executor, one home of models.
 
@@ -79,10 +94,12 @@ def run_nodes(
         factories: each makes one node; a node that cannot be made does not stop the others.
         stop: tells when to end.
         autostart: whether nodes are configured and activated, again where they fail.
+        settings: of the home of models.
 
     Returns:
         the exit status: 0 after a stop signal, 1 where no node could be made or one broke for
-        good, 2 where the ROS arguments are refused.
+        good, 2 where the ROS arguments are refused, `RESTART_STATUS` where the home of models
+        asks for a new process. A process with a hung engine ends here.
     """
     context = Context()
     try:
@@ -91,7 +108,7 @@ def run_nodes(
     except RuntimeError as error:  # every error of rcl
         print(f"edge_mm_ros: {_short(error)}", file=sys.stderr)
         return 2
-    host = default_model_host()
+    host = default_model_host(settings)
     executor = make_executor(context)
     stop.on_request(executor.wake)
     forward_logs("edge_mm_ros", get_logger("edge_mm_ros"))
@@ -99,7 +116,7 @@ def run_nodes(
     for node in nodes:
         executor.add_node(node)
     try:
-        return _spin(executor, nodes, stop, Autostart(nodes if autostart else ()))
+        status = _spin(executor, nodes, host, stop, Autostart(nodes if autostart else ()))
     finally:
         for node in nodes:
             _end(node)
@@ -108,6 +125,9 @@ def run_nodes(
         host.close()
         executor.shutdown()
         context.try_shutdown()
+    if any(model.hung_calls for model in host.status()):
+        end_now(status)
+    return status
 
 
 def node_class(kind: NodeKind) -> type[Any]:
@@ -175,7 +195,11 @@ def _create(factories: Sequence[NodeFactory], host: ModelHost, context: Context)
 
 
 def _spin(
-    executor: Executor, nodes: Sequence[EdgeNode], stop: StopRequest, autostart: Autostart
+    executor: Executor,
+    nodes: Sequence[EdgeNode],
+    host: ModelHost,
+    stop: StopRequest,
+    autostart: Autostart,
 ) -> int:
     logger = get_logger("edge_mm_ros")
     if not nodes:
@@ -187,6 +211,10 @@ def _spin(
             SPIN_S,
             lambda error: logger.error(f"in a callback: {type(error).__name__}: {error}"),
         )
+        if reason := host.restart_wanted:
+            logger.error(f"this process must start again: {reason}")
+            stop.end_with(RESTART_STATUS)
+            return RESTART_STATUS
         autostart.step()
         if broken := autostart.broken:
             names = ", ".join(node.get_name() for node in broken)

@@ -160,9 +160,8 @@ class SafetyMonitorNode(EdgeNode):
             self._told_ns = now_ns
             self._state.publish(state_to_msg(status))
 
-    def _on_notice(self, topic: str, line: str) -> None:
-        source = topic if topic == "clock" else self.resolve_topic_name(topic)
-        self.bad_input(source, InvalidInput("stamp_jump", line))
+    def _on_notice(self, topic: str, fault: InvalidInput) -> None:
+        self.bad_input(topic if topic == "clock" else self.resolve_topic_name(topic), fault)
 
 
 def main() -> None:

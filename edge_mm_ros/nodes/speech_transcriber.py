@@ -11,8 +11,10 @@ from hri_msgs.msg import LiveSpeech
 from std_msgs.msg import Bool
 
 from edge_mm_ros.datatypes import AudioChunk, EdgeMmError, Health, HealthLevel, InvalidInput
-from edge_mm_ros.nodes.models import default_model_host, model_health
+from edge_mm_ros.nodes.model_trial import model_trial
+from edge_mm_ros.nodes.models import ModelNode, default_model_host, model_health
 from edge_mm_ros.nodes.running import run_node
+from edge_mm_ros.params import ParameterError
 from edge_mm_ros.params.speech_transcriber import SpeechTranscriberParams
 from edge_mm_ros.pipelines.transcription import (
     ReceptionStamps,
@@ -27,7 +29,6 @@ from edge_mm_ros.ros.conversions.audio import (
     format_from_info,
 )
 from edge_mm_ros.ros.conversions.speech import transcript_to_msg
-from edge_mm_ros.ros.node import EdgeNode
 from edge_mm_ros.ros.qos import AUDIO, LATCHED, RELIABLE
 from edge_mm_ros.ros.work_queue import drop_oldest
 from edge_mm_ros.runtime import ModelHost
@@ -35,9 +36,10 @@ from edge_mm_ros.runtime import ModelHost
 _LISTENING = "audio"
 _RECOGNITION = "recognition"
 _STALL_CHECK_S = 0.5
+_TRIED_AT_CONFIGURE = ("voice_activity_model", "transcription_model", "language")
 
 
-class SpeechTranscriberNode(EdgeNode):
+class SpeechTranscriberNode(ModelNode):
     """Publishes what is said: ``audio`` and ``audio_info`` to ``speech`` and ``voice_activity``.
 
     One worker listens, a second one recognises, so that a long recognition loses no sound.
@@ -50,6 +52,7 @@ class SpeechTranscriberNode(EdgeNode):
     ) -> None:
         super().__init__(name, **options)
         self._host = host or default_model_host()
+        self._models_tried = False
         self._format: AudioFormat | None = None
         self._stamps = ReceptionStamps()
         self._heard_ns: int | None = None
@@ -60,9 +63,8 @@ class SpeechTranscriberNode(EdgeNode):
         self._dropped_told = 0
 
     def on_configured(self) -> None:
-        """Check both models and make the publishers."""
-        self._check_model(self.params.voice_activity_model, "voice_activity")
-        self._check_model(self.params.transcription_model, "transcription")
+        """Try both models and make the publishers."""
+        self._try_models()
         self._speech = self.advertise(LiveSpeech, "speech", RELIABLE)
         self._voice_activity = self.advertise(Bool, "voice_activity", LATCHED)
 
@@ -83,7 +85,7 @@ class SpeechTranscriberNode(EdgeNode):
         self._recognizer = Recognizer(self._host, params)
         if params.preload:
             self._host.preload(params.voice_activity_model)
-            self._recognizer.warm_up()
+            self._host.preload(params.transcription_model)
         stamped = params.audio_type == "AudioDataStamped"
         self.listen(
             AudioDataStamped if stamped else AudioData,
@@ -107,10 +109,16 @@ class SpeechTranscriberNode(EdgeNode):
         self._tell_voice(False)
 
     def on_cleaned_up(self) -> None:
-        """Give the models back."""
-        if self.params is not None:
-            self._host.unload(self.params.transcription_model)
-            self._host.unload(self.params.voice_activity_model)
+        """Other models may be named from now on."""
+        self._models_tried = False
+
+    def check_params(self, new: SpeechTranscriberParams) -> None:
+        """Refuse other models, or another language, than configure has tried."""
+        for name in _TRIED_AT_CONFIGURE:
+            if self._models_tried and getattr(new, name) != getattr(self.params, name):
+                raise ParameterError(
+                    f"parameter '{name}' cannot change while the node is configured; clean up first"
+                )
 
     def on_params_changed(self) -> None:
         """Use new thresholds from the next sound on."""
@@ -127,7 +135,21 @@ class SpeechTranscriberNode(EdgeNode):
             *([self._listening_health()] if self.active else []),
         )
 
-    def _check_model(self, name: str, task: str) -> None:
+    def _try_models(self) -> None:
+        """Run both once: what is wrong with a file, an option or the language shows only then.
+
+        Without ``preload`` they are unloaded again, and loaded when somebody speaks.
+        """
+        params = self.params
+        voice, speech = params.voice_activity_model, params.transcription_model
+        self._check_task(voice, "voice_activity")
+        self._check_task(speech, "transcription")
+        with model_trial(self._host, voice, speech, keep=params.preload):
+            UtteranceFinder(self._host, params).warm_up()
+            Recognizer(self._host, params).warm_up()
+        self._models_tried = True
+
+    def _check_task(self, name: str, task: str) -> None:
         manifest = self._host.verify(name)
         if manifest.task != task:
             raise EdgeMmError(
@@ -197,7 +219,7 @@ class SpeechTranscriberNode(EdgeNode):
         values = {
             "utterances": str(self._utterances),
             "transcripts": str(self._transcripts),
-            "waiting": str(len(self._waiting.items)),
+            "waiting": str(self._waiting.waiting),
             "dropped": str(self._waiting.dropped),
             "last_refusal": self._refusal,
         }

@@ -1,7 +1,8 @@
-"""SIGINT and SIGTERM as a request, with a hard end where a process does not follow in time."""
+"""The end of a process: asked for by signal or by itself, and hard where it does not follow."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from edge_mm_ros.ros import shared_memory
 
 STOP_DEADLINE_S = 2.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_OWN_REQUEST = b"\xff"  # no signal's number
 
 
 class StopRequest:
@@ -32,11 +34,17 @@ class StopRequest:
         self._wake = wake
         self._requested = threading.Event()
         self._left = threading.Event()
+        self._status = 0
 
     @property
     def requested(self) -> bool:
-        """Whether a stop signal has come."""
+        """Whether a stop signal has come, or `end_with` was called."""
         return self._requested.is_set()
+
+    def end_with(self, status: int) -> None:
+        """Begin the deadline without a signal; a hard end gives this exit status."""
+        self._status = status
+        os.write(self._write, _OWN_REQUEST)
 
     def on_request(self, wake: Callable[[], None]) -> None:
         """Replace what is called on the first signal."""
@@ -65,7 +73,7 @@ class StopRequest:
             numbers = os.read(self._read, 64)
             if not numbers:
                 return
-            if any(number in SIGNALS for number in numbers):
+            if any(number in (*SIGNALS, *_OWN_REQUEST) for number in numbers):
                 break
         self._requested.set()
         self._wake()
@@ -75,16 +83,25 @@ class StopRequest:
     def _end_hard(self) -> None:
         # Workers are named <node>.<worker>; where none is left, the main thread itself hangs.
         workers = sorted(t.name for t in threading.enumerate() if "." in t.name)
+        request = "its own request" if self._status else "the stop signal"
         try:
             print(
-                f"edge_mm_ros: still busy {self._deadline_s:g} s after the stop signal "
+                f"edge_mm_ros: still busy {self._deadline_s:g} s after {request} "
                 f"({', '.join(workers) or _place_of_main_thread()}); ends now without cleaning up",
                 file=sys.stderr,
                 flush=True,
             )
         finally:  # whoever read our output may be gone
-            shared_memory.remove_own()
-            os._exit(0)
+            end_now(self._status)
+
+
+def end_now(status: int) -> None:
+    """End the process at once, past its threads: one in an engine's call can never be joined."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    shared_memory.remove_own()
+    os._exit(status)
 
 
 def _place_of_main_thread() -> str:

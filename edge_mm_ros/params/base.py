@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -31,6 +32,16 @@ class StrictModel(BaseModel):
 
 class NodeParams(StrictModel):
     """Parameters of one node; each field is one ROS parameter of the same name."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that it names: its texts called ``model`` or ``<part>_model``."""
+        named = (
+            getattr(self, name)
+            for name in type(self).model_fields
+            if name == "model" or name.endswith("_model")
+        )
+        return tuple(dict.fromkeys(value for value in named if value and isinstance(value, str)))
 
 
 def parameter(
@@ -64,6 +75,8 @@ def parameter(
 
 Model = TypeVar("Model", bound=StrictModel)
 
+_CREDENTIALS = re.compile(r"//[^/\s'\"]*@")
+
 
 def describe_validation_error(error: ValidationError) -> str:
     """One line that names each refused key and why."""
@@ -80,7 +93,7 @@ def describe_validation_error(error: ValidationError) -> str:
             given = detail["input"]
             # A whole group of values hides the reason; what is wrong in it, the reason names.
             lines.append(text if isinstance(given, Mapping) else f"{text}, got {given!r}")
-    return "; ".join(lines)
+    return _CREDENTIALS.sub("//", "; ".join(lines))
 
 
 def validate(model: type[Model], values: Any, where: str) -> Model:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from edge_mm_ros.params.base import NodeParams, parameter
+from edge_mm_ros.params.degradation import SummarizerDegradation
 
 
 class EventSummarizerParams(NodeParams):
@@ -16,7 +17,7 @@ class EventSummarizerParams(NodeParams):
     require_model: bool = parameter(
         False, "Refuse to configure without the model, instead of leaving it to the template."
     )
-    preload: bool = parameter(True, "Load and warm the model on activation.")
+    preload: bool = parameter(True, "Load and warm the model on activation; else at its first use.")
     max_tokens: int = parameter(
         192, "Tokens of an answer of the model at most.", live=True, ge=16, le=1024
     )
@@ -39,4 +40,7 @@ class EventSummarizerParams(NodeParams):
     )
     history_items: int = parameter(
         2000, "Events, and utterances, that are kept for questions.", ge=1, le=100_000
+    )
+    degradation: SummarizerDegradation = parameter(
+        SummarizerDegradation(), "What is given up under pressure, and when."
     )

@@ -18,7 +18,9 @@ class SpeechTranscriberParams(NodeParams):
     voice_activity_model: str = parameter(
         "silero_vad", "Manifest of the voice activity detector.", min_length=1
     )
-    preload: bool = parameter(True, "Load and warm both models on activation.")
+    preload: bool = parameter(
+        True, "Load and warm both models on activation; else at their first use."
+    )
     language: str = parameter(
         "", "Language of the speech (ISO 639-1); empty: the model detects it.", max_length=16
     )

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from edge_mm_ros.params.base import ParameterError, StrictModel, TopicPrefix, load_yaml
 from edge_mm_ros.params.node_kinds import NodeKind, params_type
+from edge_mm_ros.params.runtime import RuntimeParams
 from edge_mm_ros.params.share import find_config, share_directory
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -66,6 +67,9 @@ class ProcessDescription(StrictModel):
     nodes: tuple[NodeDescription, ...]
     env: dict[str, EnvironmentValue] = Field(
         default_factory=dict, description="Additional environment variables."
+    )
+    runtime: RuntimeParams | None = Field(
+        None, description="Its home of models; left out: as EDGE_MM_RUNTIME says, or the defaults."
     )
     respawn: bool = Field(True, description="Whether it is started again when it ends.")
     respawn_delay_s: float = Field(

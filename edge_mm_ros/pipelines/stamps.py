@@ -34,3 +34,27 @@ class StampGuard:
     def reset(self) -> None:
         """Forget the newest stamp."""
         self.newest_ns = None
+
+
+class SteadyTime:
+    """Time of one source that never goes back: its stamps, and where they do, the clock.
+
+    A measurement whose stamp lies before an earlier one is as much later than that one as it came
+    later, so what lasts lasts as long as if the source's clock had never been set back.
+    """
+
+    def __init__(self) -> None:
+        self._time_ns: int | None = None
+        self._now_ns = 0
+
+    def at(self, stamp_ns: int, now_ns: int) -> int:
+        """The time of the next measurement, nanoseconds.
+
+        Args:
+            stamp_ns: its stamp.
+            now_ns: when it came, on a clock that all sources share.
+        """
+        if self._time_ns is not None and stamp_ns < self._time_ns:
+            stamp_ns = self._time_ns + max(0, now_ns - self._now_ns)
+        self._time_ns, self._now_ns = stamp_ns, now_ns
+        return stamp_ns

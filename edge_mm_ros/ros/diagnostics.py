@@ -34,6 +34,28 @@ def to_array(entries: Iterable[Health], node: str, stamp_ns: int) -> DiagnosticA
     return message
 
 
+@dataclass(frozen=True)
+class NodeHealth:
+    """An entry of a node, as it was heard."""
+
+    node: str
+    health: Health
+
+
+def from_array(message: DiagnosticArray) -> list[NodeHealth]:
+    """The entries that `to_array` has made; those of others are left out."""
+    found = []
+    for status in message.status:
+        node, level = status.hardware_id, status.level[0] if status.level else 3
+        prefix = f"{node.rpartition('/')[2]}: "
+        if not node.startswith("/") or not status.name.startswith(prefix) or level > 3:
+            continue
+        values = {value.key: value.value for value in status.values}
+        name = status.name.removeprefix(prefix)
+        found.append(NodeHealth(node, Health(name, HealthLevel(level), status.message, values)))
+    return found
+
+
 @dataclass
 class FaultRecord:
     """Repeats of one kind of fault from one source, and when to speak of them.

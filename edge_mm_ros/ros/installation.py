@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_mm_ros.datatypes import EdgeMmError
 from edge_mm_ros.ros.launching import OWN_TRANSPORT_SETTINGS, transport_environment
 
 OPTIONAL_PACKAGES = {
@@ -49,6 +50,18 @@ def module_folder(name: str) -> Path | None:
     if spec.origin:
         return Path(spec.origin).parent
     return Path(next(iter(spec.submodule_search_locations or ["."])))
+
+
+def require_ros() -> None:
+    """Refuse to go on without ROS 2.
+
+    Raises:
+        EdgeMmError: it is not in this environment; tells how to get it.
+    """
+    if module_folder("rclpy") is None:
+        raise EdgeMmError(
+            "ROS 2 (rclpy) is not in this environment: source its setup.bash, or run 'make setup'"
+        )
 
 
 def find_ros(
@@ -99,7 +112,7 @@ def message_packages(package_xml: Path) -> tuple[str, ...]:
     """The message packages that this package needs, as its manifest lists them."""
     root = ElementTree.parse(package_xml).getroot()
     names = (element.text or "" for element in root.iter("exec_depend"))
-    return tuple(name for name in names if name.endswith(("_msgs", "_interfaces")))
+    return tuple(name for name in names if name.endswith(("_msgs", "_srvs", "_interfaces")))
 
 
 def mend_of_package(name: str, ros: RosInstallation | None) -> str:

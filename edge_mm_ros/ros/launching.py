@@ -17,6 +17,11 @@ from edge_mm_ros.params import ParameterError
 from edge_mm_ros.params.share import find_config
 from edge_mm_ros.params.system import ProcessDescription, SystemDescription, load_system
 
+# EX_TEMPFAIL of sysexits.h. With it a process asks to be started again: a hung engine cannot be
+# removed from it, but nothing crashed.
+RESTART_STATUS = 75
+RESTART_REASON = "asked to be started again (an engine hangs; its log says which)"
+
 LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
 
 # Fast DDS's own sockets hold less than one VGA picture: half of them are lost, and reliable ones
@@ -28,11 +33,14 @@ OWN_TRANSPORT_SETTINGS = (
     "FASTRTPS_DEFAULT_PROFILES_FILE",
 )
 
-# Without these, glibc asks the kernel for each picture's memory and gives it back at once.
+# Without the first three, glibc asks the kernel for each picture's memory and gives it back at
+# once. Without the last, each engine's threads leave up to 64 MB in arenas of their own, which
+# malloc_trim cannot give back, whenever a model is loaded again.
 MALLOC = {
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(128 << 20),
     "MALLOC_TOP_PAD_": str(16 << 20),
+    "MALLOC_ARENA_MAX": "1",
 }
 
 _NAMESPACE = re.compile(r"^/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*/?$")
@@ -242,12 +250,22 @@ def _start_processes(context: Any) -> list[Any]:
             additional_env=dict(command.env),
             respawn=command.respawn,
             respawn_delay=command.respawn_delay_s,
+            on_exit=_say_why,
             output="screen",
             sigterm_timeout="3",
             sigkill_timeout="2",
         )
         for command in commands
     ]
+
+
+def _say_why(event: Any, _context: Any) -> list[Any]:
+    """Tell a process that asked to be started again from one that crashed."""
+    if event.returncode != RESTART_STATUS:
+        return []
+    from launch.actions import LogInfo
+
+    return [LogInfo(msg=f"{event.process_name}: {RESTART_REASON}")]
 
 
 def _truth(given: Mapping[str, str], name: str) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -20,7 +20,7 @@ from edge_mm_ros.ros import parameters
 from edge_mm_ros.ros.diagnostics import FaultRecord, to_array
 from edge_mm_ros.ros.qos import TopicQos
 from edge_mm_ros.ros.topics import CountingPublisher, Listener
-from edge_mm_ros.ros.work_queue import Inbox, QueuePolicy, Worker, latest_only
+from edge_mm_ros.ros.work_queue import Inbox, QueuePolicy, Selection, Worker, latest_only
 
 MAX_FAULTS_IN_A_ROW = 10
 DRAIN_TIMEOUT_S = 10.0
@@ -53,6 +53,7 @@ class EdgeNode(LifecycleNode):
         self._workers: dict[str, Worker] = {}
         self._left_behind: list[Worker] = []
         self._bad_inputs: dict[tuple[str, str], FaultRecord] = {}
+        self._for_executor: deque[Callable[[], None]] = deque()
         self._diagnostics = CountingPublisher(
             self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         )
@@ -128,6 +129,31 @@ class EdgeNode(LifecycleNode):
         inbox = self._worker(worker).inbox(handler, queue or latest_only())
         self._inputs.append(Listener(self, msg_type, topic, qos, inbox))
 
+    def listen_together(
+        self,
+        msg_type: type,
+        topics: Mapping[str, str],
+        handler: Callable[[Sequence[Any]], None],
+        *,
+        qos: TopicQos,
+        selection: Selection,
+        worker: str = "main",
+    ) -> None:
+        """As `listen`, for topics whose messages are handled together.
+
+        Args:
+            msg_type: of all topics.
+            topics: by the name of a source in the selection.
+            handler: gets what the selection takes. An exception that it raises counts as a fault
+                of every topic that took part; bad input it tells to `bad_input` itself.
+            qos: of all topics.
+            selection: which messages are handled next.
+            worker: name of the worker.
+        """
+        group = self._worker(worker).group(handler, selection)
+        for source, topic in topics.items():
+            self._inputs.append(Listener(self, msg_type, topic, qos, group.inbox(source)))
+
     def every(self, period_s: float, handler: Callable[[], None], worker: str = "main") -> None:
         """Call `handler` on a worker periodically, on the node's clock, while it is active."""
         inbox = self._worker(worker).inbox(lambda _: handler(), latest_only())
@@ -136,6 +162,10 @@ class EdgeNode(LifecycleNode):
     def inbox(self, handler: Callable[[Any], None], *, queue: QueuePolicy, worker: str) -> Inbox:
         """An inbox without a topic, for items that one worker hands to another."""
         return self._worker(worker).inbox(handler, queue)
+
+    def in_executor(self, action: Callable[[], None]) -> None:
+        """Call `action` soon on the executor's thread, which alone may change parameters."""
+        self._for_executor.append(action)
 
     def bad_input(self, source: str, error: InvalidInput) -> None:
         """Count, log (rate limited) and report input that cannot be used."""
@@ -319,6 +349,8 @@ class EdgeNode(LifecycleNode):
             self._fault = f"{row} faults in a row, the last of {source}: {text}"
 
     def _housekeeping(self) -> None:
+        while self._for_executor:
+            self._for_executor.popleft()()
         if self._fault and self._active:
             self.get_logger().error(f"going to the error transition: {self._fault}")
             self.trigger_deactivate()

@@ -22,22 +22,21 @@ Params = TypeVar("Params", bound=NodeParams)
 
 
 def declare(node: Node, params_type: type[NodeParams]) -> None:
-    """Declare one ROS parameter for each field.
+    """Declare one ROS parameter for each field, for a group one for each field of it.
 
     Types are left open towards ROS and checked by the class instead, so that a wrong value given
     at start is refused by configure with its reason and does not end the process.
     """
     for name, field in params_type.model_fields.items():
         keyed_by = _extra(field).get("keyed_by", "")
-        if not keyed_by:
+        if group := group_of(field):
+            _declare_group(node, name, group, _extra(field))
+        elif not keyed_by:
             _declare_one(node, name, _default(field), _describe(field), _extra(field))
-            continue
-        group: type[StrictModel] = get_args(field.annotation)[1]
-        for key in _keys(node, keyed_by):
-            for inner_name, inner in group.model_fields.items():
-                full_name = f"{name}.{key}.{inner_name}"
-                if not node.has_parameter(full_name):
-                    _declare_one(node, full_name, _default(inner), _describe(inner), _extra(field))
+        else:
+            keyed: type[StrictModel] = get_args(field.annotation)[1]
+            for key in _keys(node, keyed_by):
+                _declare_group(node, f"{name}.{key}", keyed, _extra(field))
 
 
 def read(node: Node, params_type: type[Params], changes: Iterable[Parameter] = ()) -> Params:
@@ -59,21 +58,20 @@ def read(node: Node, params_type: type[Params], changes: Iterable[Parameter] = (
             raise ParameterError(f"parameter '{name}': bytes are not taken, got {value!r}")
         return value
 
+    def values_of(prefix: str, group: type[StrictModel]) -> dict[str, Any]:
+        found = {name: value_of(f"{prefix}.{name}") for name in group.model_fields}
+        return {name: value for name, value in found.items() if value is not None}
+
     values: dict[str, Any] = {}
     for name, field in params_type.model_fields.items():
         keyed_by = _extra(field).get("keyed_by", "")
-        if not keyed_by:
+        if group := group_of(field):
+            values[name] = values_of(name, group)
+        elif not keyed_by:
             values[name] = value_of(name)
-            continue
-        group: type[StrictModel] = get_args(field.annotation)[1]
-        values[name] = {
-            key: {
-                inner: value
-                for inner in group.model_fields
-                if (value := value_of(f"{name}.{key}.{inner}")) is not None
-            }
-            for key in _keys(node, keyed_by)
-        }
+        else:
+            keyed: type[StrictModel] = get_args(field.annotation)[1]
+            values[name] = {key: values_of(f"{name}.{key}", keyed) for key in _keys(node, keyed_by)}
     present = {name: value for name, value in values.items() if value is not None}
     try:
         # Strict JSON is what YAML and ROS give: a list may fill a tuple, a text never a number.
@@ -132,6 +130,12 @@ def fixed_changes(params_type: type[NodeParams], names: Iterable[str]) -> tuple[
     )
 
 
+def group_of(field: FieldInfo) -> type[StrictModel] | None:
+    """The class of a group of parameters ``<field>.<name>``; None where the field is a value."""
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, StrictModel) else None
+
+
 def _keys(node: Node, keyed_by: str) -> list[str]:
     keys: list[str] = []
     for name in keyed_by.split(","):
@@ -139,6 +143,13 @@ def _keys(node: Node, keyed_by: str) -> list[str]:
         if isinstance(value, (list, tuple)):
             keys.extend(str(key) for key in value if str(key) not in keys)
     return keys
+
+
+def _declare_group(
+    node: Node, prefix: str, group: type[StrictModel], extra: Mapping[str, Any]
+) -> None:
+    for name, field in group.model_fields.items():
+        _declare_one(node, f"{prefix}.{name}", _default(field), _describe(field), extra)
 
 
 def _declare_one(

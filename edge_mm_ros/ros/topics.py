@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter, deque
+from collections.abc import Callable
 from typing import Any
 
 from rclpy.lifecycle.publisher import LifecyclePublisher
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rclpy.qos import ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
+from rclpy.serialization import serialize_message
 
 from edge_mm_ros.datatypes import Health, HealthLevel
 from edge_mm_ros.ros.latency import LatencyWindow
 from edge_mm_ros.ros.qos import TopicQos
 from edge_mm_ros.ros.work_queue import Inbox
+
+# A publisher repeats its history as soon as it sees the new subscription.
+_REPEATS_WITHIN_S = 10.0
 
 
 class CountingPublisher:
@@ -46,7 +52,11 @@ class CountingPublisher:
 
 
 class Listener:
-    """One subscription, remade when its publishers offer another quality of service."""
+    """One subscription, remade when its publishers offer another quality of service.
+
+    What the old subscription heard and the new one gets again, as a transient local publisher
+    repeats its history, counts once.
+    """
 
     def __init__(self, node: Node, msg_type: type, topic: str, qos: TopicQos, inbox: Inbox) -> None:
         self.inbox = inbox
@@ -55,11 +65,14 @@ class Listener:
         self._name = topic
         self._msg_type = msg_type
         self._qos = qos
-        self._handler, inbox.handler = inbox.handler, self._handle
+        inbox.on_handled = self.latency.add_s
         self.topic = node.resolve_topic_name(topic)
         self.publishers = 0
         self._subscription: Any = None
         self._profile: Any = None
+        self._heard: deque[bytes] = deque(maxlen=qos.depth)
+        self._repeats: Counter[bytes] = Counter()
+        self._repeats_until_s = 0.0
         self.match_publishers()
 
     def match_publishers(self) -> None:
@@ -75,8 +88,14 @@ class Listener:
                 return
             self.close()
         self._profile = profile
+        take: Callable[[Any], None] = self.inbox.put
+        if self._qos.transient_local:
+            take = self._take_once
+            if profile.durability == DurabilityPolicy.TRANSIENT_LOCAL:
+                self._repeats = Counter(self._heard)
+                self._repeats_until_s = time.monotonic() + _REPEATS_WITHIN_S
         self._subscription = self._node.create_subscription(
-            self._msg_type, self._name, self.inbox.put, profile
+            self._msg_type, self._name, take, profile
         )
 
     def close(self) -> None:
@@ -103,9 +122,13 @@ class Listener:
             return Health(f"topic {self.topic}", HealthLevel.WARN, message, values)
         return Health(f"topic {self.topic}", HealthLevel.OK, "connected", values)
 
-    def _handle(self, message: Any) -> None:
-        begin = time.perf_counter()
-        try:
-            self._handler(message)
-        finally:
-            self.latency.add_s(time.perf_counter() - begin)
+    def _take_once(self, message: Any) -> None:
+        # By content: Jazzy's EventsExecutor fails where a callback takes the message's number too.
+        content = serialize_message(message)
+        if self._repeats and time.monotonic() > self._repeats_until_s:
+            self._repeats.clear()
+        if self._repeats[content] > 0:
+            self._repeats[content] -= 1
+            return
+        self._heard.append(content)
+        self.inbox.put(message)

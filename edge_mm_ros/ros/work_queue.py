@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -35,20 +36,171 @@ def lossless() -> QueuePolicy:
     return QueuePolicy("lossless", None)
 
 
+class Taken(Protocol):
+    """An item that a selection gives out."""
+
+    @property
+    def source(self) -> str:
+        """Name of the inbox that it came through."""
+        ...
+
+
+class Selection(Protocol):
+    """Keeps the items of several inboxes and says which are handled next, and together.
+
+    A worker calls it under its lock.
+    """
+
+    @property
+    def waiting(self) -> int:
+        """How many items wait."""
+        ...
+
+    def put(self, source: str, item: Any) -> None:
+        """Take an item."""
+        ...
+
+    def dropped(self, source: str) -> int:
+        """How many items of a source were dropped."""
+        ...
+
+    def ready_in_s(self) -> float | None:
+        """Seconds until `take` should be called; None where nothing waits."""
+        ...
+
+    def take(self) -> Sequence[Taken]:
+        """What is handled next; nothing where all that waited was too old."""
+        ...
+
+
 class Inbox:
-    """Items of one source that wait for their worker."""
+    """Items of one source that wait for their worker.
+
+    Attributes:
+        policy: what it keeps.
+        received: how many items came.
+        on_handled: told how long each took, seconds.
+    """
 
     def __init__(self, worker: Worker, handler: Callable[[Any], None], policy: QueuePolicy):
         self.policy = policy
-        self.handler = handler
         self.received = 0
-        self.dropped = 0
+        self.on_handled: Callable[[float], None] = _ignore
+        self._handler = handler
         self._worker = worker
+        self._dropped = 0
         self.items: deque[tuple[int, Any]] = deque()
 
+    @property
+    def dropped(self) -> int:
+        """How many items were dropped."""
+        return self._dropped
+
     def put(self, item: Any) -> None:
-        """Add an item; the oldest is dropped and counted where the inbox is full."""
+        """Add an item; ignored once the worker closes."""
         self._worker.put(self, item)
+
+    # Called by the worker, under its lock ---------------------------------------------------------
+
+    def add(self, order: int, item: Any) -> None:
+        """Keep an item; the oldest is dropped and counted where the inbox is full."""
+        self.received += 1
+        if self.policy.capacity is not None and len(self.items) >= self.policy.capacity:
+            self.items.popleft()
+            self._dropped += 1
+        self.items.append((order, item))
+
+    @property
+    def waiting(self) -> int:
+        """How many items wait."""
+        return len(self.items)
+
+    @property
+    def order(self) -> int:
+        """The place of the next item among those of all inboxes."""
+        return self.items[0][0]
+
+    def ready_in_s(self) -> float | None:
+        """Seconds until the next item may be handled; None where none waits."""
+        return 0.0 if self.items else None
+
+    def next_job(self, _order: int) -> Job:
+        """Take the next item out."""
+        item = self.items.popleft()[1]
+        return Job(lambda: self._handler(item), (self,))
+
+
+class SharedInbox(Inbox):
+    """One of several inboxes whose items are selected, and handled, together."""
+
+    def __init__(self, worker: Worker, group: Group, source: str) -> None:
+        super().__init__(worker, _ignore, QueuePolicy("newest of each, in turn", 1))
+        self._group = group
+        self._source = source
+
+    @property
+    def dropped(self) -> int:
+        """How many items were dropped."""
+        return self._group.selection.dropped(self._source)
+
+    def add(self, order: int, item: Any) -> None:
+        """Hand an item to the selection."""
+        self.received += 1
+        self._group.add(order, self._source, item)
+
+
+class Group:
+    """Inboxes whose items one handler gets together, as a selection decides.
+
+    Attributes:
+        selection: decides.
+        order: the place of what waits among the items of all inboxes.
+    """
+
+    def __init__(
+        self, worker: Worker, handler: Callable[[Sequence[Any]], None], selection: Selection
+    ) -> None:
+        self.selection = selection
+        self.order = 0
+        self._worker = worker
+        self._handler = handler
+        self._inboxes: dict[str, SharedInbox] = {}
+
+    def inbox(self, source: str) -> SharedInbox:
+        """The inbox of a source."""
+        return self._inboxes.setdefault(source, SharedInbox(self._worker, self, source))
+
+    # Called by the worker, under its lock ---------------------------------------------------------
+
+    def add(self, order: int, source: str, item: Any) -> None:
+        """Keep an item."""
+        if not self.selection.waiting:
+            self.order = order
+        self.selection.put(source, item)
+
+    @property
+    def waiting(self) -> int:
+        """How many items wait."""
+        return self.selection.waiting
+
+    def ready_in_s(self) -> float | None:
+        """Seconds until the next items should be handled; None where none waits."""
+        return self.selection.ready_in_s()
+
+    def next_job(self, order: int) -> Job:
+        """Take the next items out; what stays is in the queue anew."""
+        taken = self.selection.take()
+        self.order = order
+        inboxes = tuple(self._inboxes[each.source] for each in taken)
+        return Job(lambda: self._handler(taken), inboxes)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker does next, and the inboxes that it is for."""
+
+    run: Callable[[], None]
+    inboxes: tuple[Inbox, ...]
 
 
 class Worker:
@@ -63,7 +215,7 @@ class Worker:
     def __init__(self, name: str, on_done: Callable[[Inbox, Exception | None], None]) -> None:
         self.name = name
         self._on_done = on_done
-        self._inboxes: list[Inbox] = []
+        self._queues: list[Inbox | Group] = []
         self._order = itertools.count()
         self._changed = threading.Condition()
         self._busy = False
@@ -74,8 +226,18 @@ class Worker:
         """A new inbox, whose items go to `handler`."""
         inbox = Inbox(self, handler, policy)
         with self._changed:
-            self._inboxes.append(inbox)
+            self._queues.append(inbox)
         return inbox
+
+    def group(self, handler: Callable[[Sequence[Any]], None], selection: Selection) -> Group:
+        """Inboxes whose items go to `handler` as `selection` takes them.
+
+        An exception of the handler counts against every inbox that took part.
+        """
+        group = Group(self, handler, selection)
+        with self._changed:
+            self._queues.append(group)
+        return group
 
     def start(self) -> None:
         """Begin to handle items."""
@@ -86,11 +248,7 @@ class Worker:
         with self._changed:
             if self._closing:
                 return
-            inbox.received += 1
-            if inbox.policy.capacity is not None and len(inbox.items) >= inbox.policy.capacity:
-                inbox.items.popleft()
-                inbox.dropped += 1
-            inbox.items.append((next(self._order), item))
+            inbox.add(next(self._order), item)
             self._changed.notify_all()
 
     @property
@@ -119,26 +277,48 @@ class Worker:
         return not self._thread.is_alive()
 
     def _is_idle(self) -> bool:
-        return not self._busy and not any(inbox.items for inbox in self._inboxes)
-
-    def _oldest(self) -> Inbox | None:
-        waiting = [inbox for inbox in self._inboxes if inbox.items]
-        return min(waiting, key=lambda inbox: inbox.items[0][0]) if waiting else None
+        return not self._busy and not any(queue.waiting for queue in self._queues)
 
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                self._busy = False
-                self._changed.notify_all()
-                while (inbox := self._oldest()) is None:
-                    if self._closing:
-                        return
-                    self._changed.wait()
-                _, item = inbox.items.popleft()
-                self._busy = True
+        while (job := self._next_job()) is not None:
+            begin_s = time.perf_counter()
             failure: Exception | None = None
             try:
-                inbox.handler(item)
+                job.run()
             except Exception as error:  # a handler's fault must not end the thread
                 failure = error
-            self._on_done(inbox, failure)
+            duration_s = time.perf_counter() - begin_s
+            for inbox in job.inboxes:
+                inbox.on_handled(duration_s)
+                self._on_done(inbox, failure)
+
+    def _next_job(self) -> Job | None:
+        """Wait for what is next; None where the worker closes and nothing waits any more."""
+        with self._changed:
+            self._busy = False
+            while True:
+                queue, wait_s = self._oldest_ready()
+                if queue is not None:
+                    self._busy = True
+                    return queue.next_job(next(self._order))
+                self._changed.notify_all()
+                if self._closing and wait_s is None:
+                    return None
+                self._changed.wait(wait_s)
+
+    def _oldest_ready(self) -> tuple[Inbox | Group | None, float | None]:
+        """The queue whose turn it is; where there is none, seconds until one may be ready."""
+        ready, soonest_s = [], None
+        for queue in self._queues:
+            wait_s = queue.ready_in_s()
+            if wait_s is None:
+                continue
+            if wait_s <= 0 or self._closing:
+                ready.append(queue)
+            elif soonest_s is None or wait_s < soonest_s:
+                soonest_s = wait_s
+        return min(ready, key=lambda queue: queue.order, default=None), soonest_s
+
+
+def _ignore(_: Any) -> None:
+    """Nobody wants to know."""

@@ -4,121 +4,148 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from typing import Any
 
-from edge_mm_ros.backends import BackendError, BackendRegistry, LoadedModel, ModelArtifact
-from edge_mm_ros.datatypes import EdgeMmError
-from edge_mm_ros.model_repository import Candidate, ModelManifest, ModelRepository
-from edge_mm_ros.runtime.process_memory import trim_heap
+from edge_mm_ros.backends import BackendRegistry
+from edge_mm_ros.backends.device_memory import free_device_bytes
+from edge_mm_ros.model_repository import ModelManifest, ModelRepository
+from edge_mm_ros.params.runtime import RuntimeParams
+from edge_mm_ros.runtime.candidate_pool import Effort, NoCandidate, Surroundings
+from edge_mm_ros.runtime.candidates import CandidateLoader, ModelSource
+from edge_mm_ros.runtime.courtesy import Courtesy
+from edge_mm_ros.runtime.leased_model import leased_model
+from edge_mm_ros.runtime.maintenance import Maintenance
+from edge_mm_ros.runtime.memory_budget import BudgetExceeded, Holder, MemoryBudget, Need
+from edge_mm_ros.runtime.model_slot import ModelSlot
+from edge_mm_ros.runtime.model_status import ModelChange, ModelStatus
+from edge_mm_ros.runtime.process_memory import use_one_heap
 
 logger = logging.getLogger(__name__)
 
-
-class NoCandidate(EdgeMmError):
-    """No candidate of a model's chain can run here; tells why for each."""
-
-
-@dataclass(frozen=True)
-class ModelStatus:
-    """How a model is.
-
-    Attributes:
-        name: the model's name.
-        loaded: whether it is in memory.
-        device: ``backend:device`` really in use; empty where it is not loaded.
-        memory_bytes: measured size; 0 where it is not loaded.
-        leases: users at this moment.
-        unavailable: better candidates that cannot run on this machine, with the reason.
-        failed: better candidates that should run here but did not load, with the reason.
-    """
-
-    name: str
-    loaded: bool = False
-    device: str = ""
-    memory_bytes: int = 0
-    leases: int = 0
-    unavailable: tuple[str, ...] = ()
-    failed: tuple[str, ...] = ()
-
-
-@dataclass
-class _Slot:
-    lock: threading.RLock = field(default_factory=threading.RLock)
-    idle: threading.Condition = field(init=False)
-    model: LoadedModel | None = None
-    status: ModelStatus = field(default_factory=lambda: ModelStatus(""))
-
-    def __post_init__(self) -> None:
-        self.idle = threading.Condition(self.lock)
+_MAY_TAKE_MEMORY = frozenset({"loaded", "fallback", "recovered", "swapped"})
+_WARNINGS = frozenset({"fallback", "failed", "hung", "swap_failed"})
+_LONGEST_WAIT_S = 0.1
+_HUNG_CALLS_BEFORE_RESTART = 2
 
 
 class ModelHost:
-    """Loads a model at its first lease, through the first candidate of its chain that works.
+    """Every model of a process. Thread safe.
 
-    Thread safe. Concurrent first leases of one model load it once. Where a candidate is passed
-    over, `on_change` is told once at load, so that a fallback is never silent.
+    A model is loaded at its first lease, through the first candidate of its chain that works;
+    concurrent first leases load it once. It stays until it is unloaded, evicted for another one,
+    or idle for as long as its manifest says. Every change is logged and told to the listeners.
     """
 
     def __init__(
         self,
         repository: ModelRepository,
         backends: BackendRegistry,
-        on_change: Callable[[ModelStatus], None] | None = None,
+        settings: RuntimeParams | None = None,
+        *,
+        budget: MemoryBudget | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        background: bool = True,
     ) -> None:
+        """Make an empty host.
+
+        Args:
+            repository: manifests and files.
+            backends: the engines.
+            settings: of this process.
+            budget: the memory; by default what the settings and the machine allow.
+            clock: monotonic. [s]
+            background: whether `maintain` is called by a thread of its own when it is due.
+        """
+        use_one_heap()
         self.repository = repository
         self.backends = backends
-        self._on_change = on_change
-        self._slots: dict[str, _Slot] = {}
+        self.settings = settings or RuntimeParams()
+        self._budget = budget or MemoryBudget(self.settings, device_available=_free_bytes_of)
+        self._clock = clock
+        self._loader = CandidateLoader(backends, self.settings)
+        self._around = Surroundings(
+            self.settings,
+            self._loader,
+            Courtesy(self.settings.pause_s if self.settings.priorities else 0.0),
+            clock,
+            self._admit,
+            self._announce,
+        )
+        self._slots: dict[str, ModelSlot] = {}
         self._slots_lock = threading.Lock()
+        self._users: Counter[str] = Counter()
+        self._memory = threading.Condition()
+        self._reserved: list[Holder] = []
+        self._listeners: list[Callable[[ModelChange], None]] = []
+        self._maintenance = Maintenance(self._due_s, self.maintain, clock) if background else None
+
+    # -- using models ---------------------------------------------------------------------------
 
     def verify(self, name: str) -> ModelManifest:
         """Check, without loading, that a model can be loaded here.
+
+        Args:
+            name: of a model, or path of a manifest.
 
         Returns:
             its manifest.
 
         Raises:
-            ModelUnavailable: manifest or file is missing.
+            ModelUnavailable: manifest or file is missing, or a file is not the declared one.
             ParameterError: the manifest has refused keys.
+            CanaryFailed: its golden values cannot be read.
             NoCandidate: no backend of its chain can run here.
+            BudgetExceeded: it is larger than the whole budget.
         """
-        manifest = self.repository.manifest(name)
-        self.repository.locate(name)
+        source = ModelSource.read(self.repository, name)
         reasons = []
-        for candidate in manifest.candidates:
-            reason = self._why_not(candidate)
-            if not reason:
-                return manifest
-            reasons.append(f"{candidate}: {reason}")
-        raise NoCandidate(f"model '{manifest.name}' cannot run here: {'; '.join(reasons)}")
+        for candidate in source.manifest.candidates:
+            reason = self._loader.why_not(candidate)
+            if reason:
+                reasons.append(f"{candidate}: {reason}")
+                continue
+            need, holders = source.need(candidate), self._holders()
+            if self._budget.plan(need, holders).hopeless:
+                reasons.append(self._budget.refusal(name, need, holders, 0.0))
+                continue
+            return source.manifest
+        raise NoCandidate(f"model '{name}' cannot run here: {'; '.join(reasons)}")
 
-    @contextmanager
-    def lease(self, name: str) -> Iterator[LoadedModel]:
-        """The loaded model, kept in memory at least until the block ends.
+    def candidates(self, name: str) -> dict[str, str]:
+        """By candidate of a model's chain: why it cannot run here; empty where it can.
 
         Raises:
-            ModelUnavailable, ParameterError, NoCandidate: it cannot be loaded.
+            ModelUnavailable, ParameterError: the manifest cannot be used.
+        """
+        manifest = self.repository.manifest(name)
+        return {str(c): self._loader.why_not(c) for c in manifest.candidates}
+
+    @contextmanager
+    def lease(self, name: str) -> Iterator[Any]:
+        """The model, kept in memory at least until the block ends.
+
+        It has the protocol of its task: `TensorModel`, `TranscriptionModel` or `GenerationModel`,
+        and `identity`, which changes when another candidate or version took over.
+
+        Raises:
+            ModelUnavailable, ParameterError, NoCandidate, BudgetExceeded: it cannot be loaded.
         """
         slot = self._slot(name)
-        with slot.lock:
-            if slot.model is None:
-                self._load(name, slot)
-            model = slot.model
-            assert model is not None
-            slot.status = replace(slot.status, leases=slot.status.leases + 1)
+        slot.begin_lease()
         try:
-            yield model
+            yield leased_model(slot)
         finally:
-            with slot.lock:
-                slot.status = replace(slot.status, leases=slot.status.leases - 1)
-                slot.idle.notify_all()
+            slot.end_lease()
+            self._look_again()
 
     def preload(self, name: str) -> None:
-        """Load and warm a model now."""
-        with self.lease(name) as model:
-            model.warm_up()
+        """Load and warm a model now; raises as `lease`."""
+        with self.lease(name):
+            pass
 
     def unload(self, name: str, timeout_s: float = 10.0) -> bool:
         """Give a model's memory back once nobody uses it.
@@ -126,84 +153,173 @@ class ModelHost:
         Returns:
             False where it was still leased after `timeout_s`; it then stays.
         """
-        slot = self._slot(name)
-        with slot.lock:
-            if not slot.idle.wait_for(lambda: slot.status.leases == 0, timeout=timeout_s):
-                return False
-            if slot.model is None:
+        with self._slots_lock:
+            slot = self._slots.get(name)
+        return slot is None or slot.unload(timeout_s)
+
+    def retain(self, name: str) -> None:
+        """Note one more part of the process that works with a model."""
+        with self._slots_lock:
+            self._users[name] += 1
+
+    def release(self, name: str) -> bool:
+        """Undo one `retain`; the last one unloads the model.
+
+        Returns:
+            False where it was still leased, and stays.
+        """
+        with self._slots_lock:
+            self._users[name] -= 1
+            if self._users[name] > 0:
                 return True
-            model, slot.model = slot.model, None
-            slot.status = ModelStatus(slot.status.name)
-            model.close()
-        trim_heap()
-        self._tell(slot.status)
-        return True
+            del self._users[name]
+        return self.unload(name)
+
+    def swap(self, name: str, source: str) -> None:
+        """Let another manifest's model serve under a name, between two calls.
+
+        It is loaded beside the old one where memory allows, and must pass its canary.
+
+        Args:
+            name: of the model that is replaced.
+            source: name or path of the manifest that takes over.
+
+        Raises:
+            SwapFailed: it cannot take over; the old one goes on.
+            ModelUnavailable, ParameterError, CanaryFailed: its manifest or files cannot be used.
+        """
+        new = ModelSource.read(self.repository, source)
+        self._slot(name).swap(new)
+        self._look_again()
 
     def close(self) -> None:
         """Unload everything."""
+        if self._maintenance is not None:
+            self._maintenance.close()
         for name in tuple(self._slots):
             self.unload(name)
 
+    # -- watching models ------------------------------------------------------------------------
+
     def status(self) -> tuple[ModelStatus, ...]:
-        """All models that were ever asked for."""
-        return tuple(self._measured(slot) for slot in tuple(self._slots.values()))
+        """All models that were ever asked for; waits for nothing."""
+        return tuple(slot.status() for slot in tuple(self._slots.values()))
 
-    @staticmethod
-    def _measured(slot: _Slot) -> ModelStatus:
-        model, status = slot.model, slot.status
-        if model is None or not status.loaded:
-            return status
-        return replace(status, memory_bytes=model.memory_bytes)  # it grows with the first run
+    def add_listener(self, listener: Callable[[ModelChange], None]) -> None:
+        """Tell somebody every change, on the thread where it happens."""
+        self._listeners = [*self._listeners, listener]
 
-    def _slot(self, name: str) -> _Slot:
-        with self._slots_lock:
-            if name not in self._slots:
-                self._slots[name] = _Slot(status=ModelStatus(name))
-            return self._slots[name]
+    def remove_listener(self, listener: Callable[[ModelChange], None]) -> None:
+        """Undo `add_listener`."""
+        self._listeners = [each for each in self._listeners if each != listener]
 
-    def _why_not(self, candidate: Candidate) -> str:
-        try:
-            probe = self.backends.get(candidate.backend).probe(candidate.device)
-        except BackendError as error:
-            return str(error)
-        return "" if probe.available else probe.reason
+    @property
+    def restart_wanted(self) -> str:
+        """Why this process should be started again; empty where it need not.
 
-    def _load(self, name: str, slot: _Slot) -> None:
-        manifest = self.repository.manifest(name)
-        artifact = ModelArtifact(manifest.name, self.repository.locate(name), manifest.task)
-        unavailable: list[str] = []
-        failed: list[str] = []
-        for candidate in manifest.candidates:
-            if reason := self._why_not(candidate):
-                unavailable.append(f"{candidate}: {reason}")
+        A hung engine cannot be ended from inside: one is borne, two are too many, and so is one
+        whose model has nobody else to go to.
+        """
+        slots = [slot for slot in tuple(self._slots.values()) if slot.upkeep.hung_calls]
+        hung = [slot.status() for slot in slots]
+        count = sum(status.hung_calls for status in hung)
+        names = ", ".join(status.name for status in hung)
+        if count >= _HUNG_CALLS_BEFORE_RESTART:
+            return f"{count} calls of engines do not return ({names})"
+        if any(not status.loaded and status.requests_lost for status in hung):
+            return f"the engine of {names} does not return, and no other candidate is left"
+        return ""
+
+    def maintain(self) -> None:
+        """What is due now; called by the host's own thread, if it has one."""
+        for slot in tuple(self._slots.values()):
+            slot.upkeep.maintain(self._clock())
+
+    # -- inside ---------------------------------------------------------------------------------
+
+    def _slot(self, name: str) -> ModelSlot:
+        def read() -> ModelSource:
+            return ModelSource.read(self.repository, name)
+
+        slot = self._slots.get(name)
+        if slot is None:
+            made = ModelSlot(name, read(), self._around)  # the files' digests may take a while
+            with self._slots_lock:
+                return self._slots.setdefault(name, made)
+        slot.refresh(read)
+        return slot
+
+    def _holders(self) -> list[Holder]:
+        held = [holder for slot in tuple(self._slots.values()) for holder in slot.holders()]
+        return held + self._reserved
+
+    @contextmanager
+    def _admit(self, name: str, need: Need, effort: Effort) -> Iterator[None]:
+        begin_s, waited = time.monotonic(), False
+        while True:
+            with self._memory:
+                holders = self._holders()
+                plan = self._budget.plan(need, holders)
+                if plan.fits and not plan.evict:
+                    reservation = _reserve(name, need)
+                    self._reserved = [*self._reserved, reservation]
+                    break
+            evict = () if plan.hopeless or effort == "room" else plan.evict
+            if [each for each in evict if self._slots[each.name].evict(each.key)]:
                 continue
-            try:
-                slot.model = self.backends.get(candidate.backend).load(
-                    artifact, candidate.device, manifest.options
-                )
-                break
-            except BackendError as error:
-                failed.append(f"{candidate}: {error}")
-        else:
-            mend = f"; {self.repository.mend(name)}" if failed else ""
-            raise NoCandidate(
-                f"model '{name}' cannot be loaded: {'; '.join([*failed, *unavailable])}{mend}"
-            )
-        slot.status = ModelStatus(
-            name,
-            loaded=True,
-            device=f"{candidate.backend}:{slot.model.device}",
-            memory_bytes=slot.model.memory_bytes,
-            unavailable=tuple(unavailable),
-            failed=tuple(failed),
-        )
-        logger.info("model %s loaded on %s", name, slot.status.device)
-        for line in unavailable:
-            logger.info("model %s: not available here: %s", name, line)
-        for line in failed:
-            logger.warning("model %s fell back to %s: %s", name, slot.status.device, line)
-        self._tell(slot.status)
+            waits = effort == "wait" or (effort == "wait_for_host" and not plan.lacks_device)
+            rest_s = begin_s + self.settings.wait_s - time.monotonic()
+            if plan.hopeless or not waits or rest_s <= 0:
+                waited_s = self.settings.wait_s if waited else 0.0
+                raise BudgetExceeded(self._budget.refusal(name, need, holders, waited_s))
+            if not waited:
+                waited = True
+                logger.info("model %s waits for %s", name, need)
+            with self._memory:
+                self._memory.wait(min(rest_s, _LONGEST_WAIT_S))
+        try:
+            yield
+        finally:
+            with self._memory:
+                self._reserved = [each for each in self._reserved if each is not reservation]
+                self._memory.notify_all()
 
-    def _tell(self, status: ModelStatus) -> None:
-        if self._on_change is not None:
-            self._on_change(status)
+    def _make_room(self) -> None:
+        """A model may have turned out larger than its estimate."""
+        with self._memory:
+            plan = self._budget.plan(Need(0), self._holders())
+        for holder in plan.evict:
+            self._slots[holder.name].evict(holder.key)
+
+    def _look_again(self) -> None:
+        with self._memory:
+            self._memory.notify_all()
+        if self._maintenance is not None:
+            self._maintenance.watch()
+
+    def _due_s(self) -> float | None:
+        due = [slot.upkeep.due_s() for slot in tuple(self._slots.values())]
+        return min((each for each in due if each is not None), default=None)
+
+    def _announce(self, change: ModelChange) -> None:
+        logger.log(logging.WARNING if change.kind in _WARNINGS else logging.INFO, "%s", change)
+        if change.kind in _MAY_TAKE_MEMORY and self.settings.strategy == "keep":
+            self._make_room()
+        for listener in self._listeners:
+            try:
+                listener(change)
+            except Exception:  # a listener's fault must not cost a request its answer
+                logger.exception("a listener of model changes failed")
+        self._look_again()
+
+
+def _free_bytes_of(accelerator: str) -> int | None:
+    """Free memory of an accelerator such as ``cuda:0``; None where nothing can tell it."""
+    kind, _, index = accelerator.partition(":")
+    return free_device_bytes(int(index)) if kind == "cuda" and index.isdigit() else None
+
+
+def _reserve(name: str, need: Need) -> Holder:
+    return Holder(
+        f"{name} (loading)", object(), need.host_bytes, need.device, need.device_bytes, 0, 0.0, True
+    )

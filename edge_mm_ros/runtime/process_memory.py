@@ -1,10 +1,32 @@
-"""The memory of this process."""
+"""The memory of this process and of what it may use."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import sys
+from pathlib import Path
+
+import psutil
+
+_M_ARENA_MAX = -8
+_CGROUPS = Path("/sys/fs/cgroup")
+_MEMBERSHIP = Path("/proc/self/cgroup")
+
+
+def use_one_heap() -> None:
+    """Let all threads that start from now on allocate where `trim_heap` can give back.
+
+    glibc gives threads arenas of their own and trims the end of the main one alone, so that what
+    the threads of an engine freed would stay. A value of the user's own (MALLOC_ARENA_MAX) wins.
+    """
+    if sys.platform == "linux" and "MALLOC_ARENA_MAX" not in os.environ:
+        try:
+            set_option = ctypes.CDLL("libc.so.6").mallopt
+        except (OSError, AttributeError):  # musl and others have no arenas
+            return
+        set_option(_M_ARENA_MAX, 1)
 
 
 def trim_heap() -> None:
@@ -16,3 +38,47 @@ def trim_heap() -> None:
         except (OSError, AttributeError):  # musl and others have none
             return
         trim(0)
+
+
+def available_bytes(cgroups: Path = _CGROUPS, membership: Path = _MEMBERSHIP) -> int:
+    """Memory that this process can still take: of the machine, and of each of its cgroups."""
+    available = int(psutil.virtual_memory().available)
+    left = [limit - used for limit, used in group_limits(cgroups, membership)]
+    return max(0, min([available, *left]))
+
+
+def group_limits(cgroups: Path = _CGROUPS, membership: Path = _MEMBERSHIP) -> list[tuple[int, int]]:
+    """Limit and use, in bytes, of every control group above this process that has a limit.
+
+    File caches, which can be given up, are not counted as used.
+    """
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:  # not Linux
+        return []
+    found = []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        root = cgroups / "memory" if controllers else cgroups
+        group = Path(path.lstrip("/"))
+        found += [_read_group(root / folder) for folder in (group, *group.parents)]
+    return [each for each in found if each is not None]
+
+
+def _read_group(folder: Path) -> tuple[int, int] | None:
+    for limit, usage, cache in (
+        ("memory.max", "memory.current", "inactive_file"),
+        ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ):
+        try:
+            text = (folder / limit).read_text().strip()
+            if text == "max":
+                return None
+            used = int((folder / usage).read_text())
+            stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+            return int(text), used - int(stat.get(cache, 0))
+        except (OSError, ValueError):
+            continue
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import shutil
 import socket
@@ -14,7 +15,12 @@ import pytest
 from fakes.real_models import JFK_WORDS, needs, spoken_words
 from numpy.typing import NDArray
 
-from edge_mm_ros.backends import BackendError, ModelArtifact, TranscriptionModel
+from edge_mm_ros.backends import (
+    BackendError,
+    InputRefused,
+    ModelArtifact,
+    TranscriptionModel,
+)
 from edge_mm_ros.backends import engines as engines_module
 from edge_mm_ros.backends.faster_whisper_backend import FasterWhisperBackend, FasterWhisperModel
 from edge_mm_ros.model_repository import ModelRepository
@@ -65,6 +71,8 @@ def test_real_speech_is_understood_and_measured(
         assert segment.no_speech_probability < 0.3
     assert model.device == "cpu"
     assert 20e6 < model.memory_bytes < 500e6
+    assert model.device_memory_bytes == 0
+    assert model.report["compute_type"].startswith("int8")
 
 
 def test_the_same_samples_give_the_same_answer(model: FasterWhisperModel) -> None:
@@ -82,7 +90,7 @@ def test_an_english_model_takes_english(model: FasterWhisperModel, language: str
 
 
 def test_an_english_model_refuses_another_language(model: FasterWhisperModel) -> None:
-    with pytest.raises(BackendError, match="'de'; it is English only"):
+    with pytest.raises(InputRefused, match="'de'; it is English only"):
         model.transcribe(np.zeros(800, np.float32), "de")
 
 
@@ -98,7 +106,7 @@ def test_an_english_model_refuses_another_language(model: FasterWhisperModel) ->
 def test_samples_that_cannot_be_used_are_refused(
     model: FasterWhisperModel, samples: NDArray[Any]
 ) -> None:
-    with pytest.raises(BackendError, match="expected finite float32"):
+    with pytest.raises(InputRefused, match="expected finite float32"):
         model.transcribe(samples)
 
 
@@ -124,6 +132,31 @@ def test_truncated_weights_are_refused_with_the_file(copied: Path, kept: int) ->
     weights.write_bytes(weights.read_bytes()[:kept])
     with pytest.raises(BackendError, match="model.bin cannot be loaded"):
         load(copied)
+
+
+def test_weights_that_were_overwritten_are_refused(copied: Path) -> None:
+    weights = copied / "model.bin"
+    content = bytearray(weights.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 20_000_000] = b"\xff" * 20_000_000
+    weights.write_bytes(content)
+    with pytest.raises(BackendError, match="model.bin cannot be loaded .* get the model again"):
+        load(copied)
+
+
+def test_an_answer_that_is_not_finite_is_the_models_fault(
+    model: FasterWhisperModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transcribe = model._model.transcribe
+
+    def broken(*samples: Any, **how: Any) -> Any:
+        segments, info = transcribe(*samples, **how)
+        return [dataclasses.replace(s, avg_logprob=float("nan")) for s in segments], info
+
+    monkeypatch.setattr(model._model, "transcribe", broken)
+    noise = np.random.default_rng(3).normal(0, 0.1, 16_000).astype(np.float32)
+    with pytest.raises(BackendError, match="not finite; its weights are damaged"):
+        model.transcribe(noise)
 
 
 def test_a_model_works_again_after_its_file_is_put_right(folder: Path, copied: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,9 +13,21 @@ from typing import Any
 import pytest
 from fakes.real_models import needs
 
-from edge_mm_ros.backends import BackendError, GenerationModel, ModelArtifact
+from edge_mm_ros.backends import (
+    BackendError,
+    GenerationModel,
+    InputRefused,
+    ModelArtifact,
+    Probe,
+    device_memory,
+    llama_cpp_backend,
+)
 from edge_mm_ros.backends import engines as engines_module
-from edge_mm_ros.backends.llama_cpp_backend import LlamaCppBackend, LlamaCppModel
+from edge_mm_ros.backends.llama_cpp_backend import (
+    LlamaCppBackend,
+    LlamaCppModel,
+    layers_that_fit,
+)
 from edge_mm_ros.model_repository import ModelRepository
 
 QUESTION = [{"role": "user", "content": "Name three colours."}]
@@ -65,10 +78,26 @@ def test_closing_the_iterator_cancels_and_frees_the_model(model: LlamaCppModel) 
     assert said(model)
 
 
+def test_nothing_is_computed_after_the_iterator_was_closed(
+    model: LlamaCppModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluated = []
+    evaluate = model._llama.eval
+    monkeypatch.setattr(
+        model._llama, "eval", lambda tokens: evaluated.append(len(tokens)) or evaluate(tokens)
+    )
+    answer = model.generate(QUESTION, max_tokens=200)
+    next(answer)
+    prompt_and_a_token_or_two = len(evaluated)
+    answer.close()
+    assert prompt_and_a_token_or_two <= 3
+    assert len(evaluated) == prompt_and_a_token_or_two
+
+
 def test_a_prompt_longer_than_the_context_is_refused_and_the_model_goes_on(
     model: LlamaCppModel,
 ) -> None:
-    with pytest.raises(BackendError, match="exceed context window of 256"):
+    with pytest.raises(InputRefused, match="exceed context window of 256"):
         said(model, [{"role": "user", "content": "word " * 1000}])
     assert said(model)
 
@@ -88,6 +117,16 @@ def test_a_truncated_file_is_refused_with_its_name(file: Path, kept: int, tmp_pa
         broken.write_bytes(source.read(kept))
     with pytest.raises(BackendError, match="cut.gguf cannot be loaded"):
         load(broken)
+
+
+def test_weights_that_were_overwritten_are_refused(file: Path, tmp_path: Path) -> None:
+    content = bytearray(file.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 10_000_000] = b"\xff" * 10_000_000
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(content)
+    with pytest.raises(BackendError, match=r"broken\.gguf cannot be loaded.* get the model again"):
+        load(broken, context_tokens=64)
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x00" * 1000])
@@ -149,3 +188,80 @@ def test_the_engine_says_nothing_by_itself(file: Path) -> None:
         [sys.executable, "-c", program, str(file)], capture_output=True, text=True, check=True
     )
     assert (done.stdout, done.stderr) == ("", "")
+
+
+def gguf_of(path: Path, **numbers: int) -> Path:
+    """The header of a GGUF file, filled up to 1000 bytes."""
+
+    def text(value: str) -> bytes:
+        return struct.pack("<Q", len(value)) + value.encode()
+
+    entries = [text("general.architecture") + struct.pack("<I", 8) + text("llama")]
+    # An array comes between, as in real files.
+    entries.append(text("general.tags") + struct.pack("<IIQ", 9, 8, 1) + text("chat"))
+    for name, value in numbers.items():
+        key = f"llama.{name.replace('__', '.')}"
+        entries.append(text(key) + struct.pack("<II", 4, value))
+    entries.append(text("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 10**9))
+    head = b"GGUF" + struct.pack("<IQQ", 3, 0, len(entries)) + b"".join(entries)
+    path.write_bytes(head.ljust(1000, b"\0"))
+    return path
+
+
+def test_layers_go_to_the_gpu_as_far_as_its_free_memory_reaches(tmp_path: Path) -> None:
+    path = gguf_of(
+        tmp_path / "m.gguf",
+        block_count=9,
+        embedding_length=64,
+        attention__head_count=4,
+        attention__head_count_kv=2,
+    )
+    # By hand: 1000 bytes / 10 layers, and 2 x 2 bytes x 100 tokens x 32 values for the cache.
+    layer = 100 + 12_800
+    beside = 512 << 20
+    for free, expected in [
+        (beside + 10 * layer, (-1, "10 of 10")),
+        (beside + 10 * layer - 1, (9, "9 of 10")),
+        (beside + layer, (1, "1 of 10")),
+        (beside + layer - 1, (0, "0 of 10")),
+        (0, (0, "0 of 10")),
+    ]:
+        assert layers_that_fit(path, free, 100) == expected
+    layers, said = layers_that_fit(path, None, 100)
+    assert layers == -1
+    assert "nvidia-ml-py" in said
+
+
+@pytest.mark.parametrize("kept", [0, 3, 10, 40, 80, 200])
+def test_a_header_that_does_not_tell_puts_all_on_the_gpu_and_says_so(
+    tmp_path: Path, kept: int
+) -> None:
+    path = gguf_of(tmp_path / "m.gguf", block_count=9)
+    path.write_bytes(path.read_bytes()[:kept])
+    layers, said = layers_that_fit(path, 10**9, 100)
+    assert layers == -1
+    assert "does not tell" in said
+
+
+def test_a_gpu_without_room_or_that_stays_unused_fails_instead_of_turning_to_the_processor(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The engine here has no CUDA; made to believe so, it goes on with the processor by itself.
+    monkeypatch.setattr(llama_cpp_backend, "_probe_cuda", lambda: Probe(True))
+    monkeypatch.setattr(device_memory, "free_device_bytes", lambda _: 1_000_000)
+    with pytest.raises(BackendError, match="1000000 bytes free, which is not room for one layer"):
+        load(file, "cuda", context_tokens=64)
+    monkeypatch.setattr(device_memory, "free_device_bytes", lambda _: 8 << 30)
+    with pytest.raises(BackendError, match="cuda was asked for, but llama.cpp put no layer on it"):
+        load(file, "cuda", context_tokens=64)
+
+
+def test_the_engines_own_word_on_its_layers_is_reported(model: LlamaCppModel) -> None:
+    log = llama_cpp_backend._NativeLog._installed
+    assert log is not None
+    log._take(2, b"load_tensors: offloaded 18/31 layers to GPU\n", None)
+    artifact = ModelArtifact("m", Path(), "generation")
+    assert llama_cpp_backend._offloaded(log, None, artifact, "cuda") == "18 of 31"
+    log.clear()
+    assert model.report["threads"] == "1"
+    assert model.device_memory_bytes == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -9,14 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes.onnx_models import write_affine, write_model
+from fakes.onnx_models import write_affine, write_model, write_with_external_data
 from onnx import TensorProto, helper
 
 from edge_mm_ros.backends import (
     BackendError,
+    InputRefused,
     ModelArtifact,
     TensorModel,
-    onnxruntime_backend,
+    TensorSpec,
+    onnxruntime_providers,
 )
 from edge_mm_ros.backends.onnxruntime_backend import OnnxRuntimeBackend, OnnxRuntimeModel
 from edge_mm_ros.backends.process_share import usable_cores
@@ -81,7 +84,7 @@ def test_it_computes(tmp_path: Path, dtype: Any) -> None:
 def test_a_feed_that_does_not_fit_is_refused(
     affine: OnnxRuntimeModel, feeds: dict[str, Any], said: str
 ) -> None:
-    with pytest.raises(BackendError, match=said):
+    with pytest.raises(InputRefused, match=said):
         affine.run(feeds)
 
 
@@ -89,8 +92,17 @@ def test_a_feed_that_does_not_fit_is_refused(
 def test_what_is_not_finite_never_comes_out(affine: OnnxRuntimeModel, poison: float) -> None:
     values = np.zeros((2, 3), np.float32)
     values[1, 2] = poison
-    with pytest.raises(BackendError, match="'y' has values that are not finite"):
+    with pytest.raises(InputRefused, match="input 'x' has values that are not finite"):
         affine.run({"x": values})
+
+
+def test_an_output_that_is_not_finite_for_a_good_input_is_the_engines_fault(
+    affine: OnnxRuntimeModel,
+) -> None:
+    huge = np.full((1, 3), 3e38, np.float32)
+    with pytest.raises(BackendError, match="'y' .* although the input is") as failed:
+        affine.run({"x": huge})
+    assert not isinstance(failed.value, InputRefused)
 
 
 def test_a_fault_of_the_engine_is_one_line(tmp_path: Path) -> None:
@@ -111,8 +123,16 @@ def test_a_fault_of_the_engine_is_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [None, b"", b"\x00" * 100, b"not a model at all" * 50, b"\x89PNG\r\n\x1a\n" + bytes(64)],
-    ids=["missing", "empty", "zeros", "text", "png"],
+    [
+        None,
+        b"",
+        b"\x00" * 100,
+        b"not a model at all" * 50,
+        b"\x89PNG\r\n\x1a\n" + bytes(64),
+        pickle.dumps({"state_dict": 1}),
+        b"\x18\0\0\0ORTM" + bytes(64),
+    ],
+    ids=["missing", "empty", "zeros", "text", "png", "pickle", "ort"],
 )
 def test_a_file_that_is_no_model_gives_one_line_with_its_path(
     tmp_path: Path, content: bytes | None
@@ -157,7 +177,7 @@ def test_an_unknown_device_is_refused_with_the_known_ones() -> None:
     probe = OnnxRuntimeBackend().probe("abacus")
     assert not probe.available
     assert "'abacus'" in probe.reason
-    assert "cpu, cuda, tensorrt, openvino" in probe.reason
+    assert "auto, tensorrt, cuda, migraphx, openvino, qnn, coreml, xnnpack, cpu" in probe.reason
 
 
 def test_a_device_that_the_engine_was_built_without_is_refused_with_its_mend(
@@ -187,7 +207,7 @@ def test_a_session_that_fell_back_to_the_processor_is_refused(
         "get_available_providers",
         lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"],
     )
-    monkeypatch.setattr(onnxruntime_backend, "cuda_driver_present", lambda: True)
+    monkeypatch.setattr(onnxruntime_providers, "cuda_driver_present", lambda: True)
     path = write_affine(tmp_path / "m.onnx", (1, 3))
     with pytest.raises(BackendError, match="cuda was asked for, but ONNX Runtime fell back to CPU"):
         load(path, "cuda")
@@ -220,6 +240,43 @@ def test_threads_are_the_share_of_the_process_and_do_not_spin(
     assert settings.get_session_config_entry("session.intra_op.allow_spinning") == "0"
 
 
+def test_other_inputs_than_declared_are_refused_at_load(tmp_path: Path) -> None:
+    path = write_affine(tmp_path / "m.onnx", ("n", 3))
+    float32 = np.dtype(np.float32)
+
+    def declared(*inputs: TensorSpec) -> OnnxRuntimeModel:
+        artifact = ModelArtifact("m", path, "detection", inputs=inputs)
+        return OnnxRuntimeBackend().load(artifact, "cpu", {})
+
+    assert declared(TensorSpec("x", (2, 3), float32))
+    assert declared(TensorSpec("x", (None, None), float32))
+    for wrong in (
+        (TensorSpec("z", (2, 3), float32),),
+        (TensorSpec("x", (2, 4), float32),),
+        (TensorSpec("x", (3,), float32),),
+        (TensorSpec("x", (2, 3), np.dtype(np.uint8)),),
+        (TensorSpec("x", (2, 3), float32), TensorSpec("z", (1,), float32)),
+    ):
+        with pytest.raises(BackendError, match=r"declares .* has x float32 \(any, 3\); correct"):
+            declared(*wrong)
+
+
+def test_data_outside_the_models_folder_never_reaches_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    np.ones(3, np.float32).tofile(folder / "w.bin")
+    path = write_with_external_data(folder / "m.onnx", "w.bin", 3)
+    assert load(path).run({"x": np.zeros(3, np.float32)})["y"].tolist() == [1, 1, 1]
+    assert load(path).memory_bytes >= path.stat().st_size + 12
+    np.ones(3, np.float32).tofile(tmp_path / "w.bin")
+    path = write_with_external_data(folder / "m.onnx", "../w.bin", 3)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", None)
+    with pytest.raises(BackendError, match=r"'\.\./w\.bin', outside the model's folder"):
+        load(path)
+
+
 def test_a_closed_model_holds_nothing_and_refuses(affine: OnnxRuntimeModel) -> None:
     affine.close()
     assert affine.memory_bytes == 0
@@ -245,7 +302,9 @@ def test_warming_up_takes_the_size_of_a_picture_from_the_metadata(tmp_path: Path
     model = load(path)
     seen = []
     run = model._session.run
-    model._session.run = lambda names, feeds: seen.append(feeds["x"].shape) or run(names, feeds)
+    model._session.run = lambda names, feeds, how: (
+        seen.append(feeds["x"].shape) or run(names, feeds)
+    )
     model.warm_up()
     assert seen == [(1, 3, 8, 16)]
 
@@ -275,7 +334,7 @@ def test_the_voice_activity_model_with_its_open_sizes_warms_up() -> None:
 
 def test_cuda_without_a_driver_is_not_available(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
-    monkeypatch.setattr(onnxruntime_backend, "cuda_driver_present", lambda: False)
+    monkeypatch.setattr(onnxruntime_providers, "cuda_driver_present", lambda: False)
     assert "driver" in OnnxRuntimeBackend().probe("cuda").reason
 
 

@@ -16,6 +16,7 @@ from edge_mm_ros.cli import findings
 from edge_mm_ros.cli.findings import Finding, can_run
 from edge_mm_ros.cli.main import main
 from edge_mm_ros.model_repository import ModelRepository
+from edge_mm_ros.params.runtime import RuntimeParams
 from edge_mm_ros.params.system import load_system
 from edge_mm_ros.ros import installation
 
@@ -210,3 +211,54 @@ def test_here_everything_can_be_looked_at() -> None:
     }
     if importlib.util.find_spec("rclpy") is None:
         assert not can_run(found)
+
+
+def test_the_memory_for_models_is_told_with_what_was_asked_for() -> None:
+    found = by_name(findings.model_memory(RuntimeParams(memory_bytes=300_000_000)))["model memory"]
+    assert found.state == "ok"
+    assert found.detail == "300 MB for all models of a process (of 300 MB asked for)"
+    greedy = by_name(findings.model_memory(RuntimeParams(memory_bytes=10**15)))["model memory"]
+    assert greedy.state == "optional"
+    assert greedy.mend
+
+
+def test_settings_that_cannot_be_read_are_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_MM_RUNTIME", str(tmp_path / "none.yaml"))
+    found = by_name(findings.model_memory())["model memory"]
+    assert found.state == "missing"
+    assert "none.yaml" in found.detail
+
+
+def test_the_engine_cache_is_told_with_its_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_MM_CACHE_DIR", str(tmp_path / "engines"))
+    found = by_name(findings.model_memory(RuntimeParams()))["engine cache"]
+    assert (found.state, found.detail) == ("ok", f"{tmp_path}/engines, 0 MB")
+    assert not (tmp_path / "engines").exists()
+    (tmp_path / "engines").mkdir()
+    (tmp_path / "engines" / "one").write_bytes(bytes(2_000_000))
+    found = by_name(findings.model_memory(RuntimeParams()))["engine cache"]
+    assert found.detail == f"{tmp_path}/engines, 2 MB"
+
+
+def test_an_engine_cache_that_cannot_be_written_comes_with_its_mend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("EDGE_MM_CACHE_DIR", str(tmp_path / "file" / "engines"))
+    found = by_name(findings.model_memory(RuntimeParams()))["engine cache"]
+    assert found.state == "optional"
+    assert "EDGE_MM_CACHE_DIR" in found.mend
+
+
+def test_a_folder_of_models_that_does_not_exist_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    absent = tmp_path / "mine"
+    monkeypatch.setenv("EDGE_MM_MODELS", str(absent))
+    found = by_name(findings.folders_of_models(ModelRepository()))
+    assert found[str(absent)].detail == f"{absent} of EDGE_MM_MODELS does not exist"
+    assert str(absent) not in found["folders"].detail

@@ -12,6 +12,8 @@ class FakeModel:
     """A loaded model that only counts."""
 
     memory_bytes = 1_000
+    device_memory_bytes = 0
+    report: Mapping[str, str] = {}
 
     def __init__(self, device: str) -> None:
         self.device = device

@@ -17,7 +17,9 @@ class FakeLanguageModel:
     """Speaks pieces; `prompts` keeps what it was asked, `closed_early` counts cancellations."""
 
     memory_bytes = 1_000
+    device_memory_bytes = 0
     device = "cpu"
+    report: Mapping[str, str] = {}
 
     def __init__(self, speak: Callable[[], Iterator[str]]) -> None:
         self.speak = speak

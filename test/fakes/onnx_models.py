@@ -51,6 +51,24 @@ def write_affine(path: Path, shape: Sequence[Any], dtype: Any = np.float32) -> P
     )
 
 
+def write_with_external_data(path: Path, location: str, size: int) -> Path:
+    """``y = x + w`` of `size` values, whose ``w`` is taken from the file `location`."""
+    shape = (size,)
+    weights = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=shape)
+    weights.data_location = TensorProto.EXTERNAL
+    weights.external_data.add(key="location", value=location)
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["x", "w"], ["y"])],
+        "external",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)],
+        [weights],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
 def write_detector(
     path: Path,
     outputs: Mapping[str, NDArray[Any]],

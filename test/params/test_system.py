@@ -11,6 +11,7 @@ import yaml
 from edge_mm_ros.params import NodeParams, ParameterError
 from edge_mm_ros.params.base import validate
 from edge_mm_ros.params.node_kinds import NODE_KINDS, params_type
+from edge_mm_ros.params.runtime import RuntimeParams
 from edge_mm_ros.params.share import share_directory
 from edge_mm_ros.params.system import SystemDescription, load_system, shipped_systems
 
@@ -77,6 +78,10 @@ def test_a_node_is_named_after_its_kind_unless_it_has_a_name() -> None:
                 }
             ),
             "parameters.camera_mounting.camera.xzy_m'",
+        ),
+        (
+            system_of({"node": "object_detector", "parameters": {"degradation": {"step": []}}}),
+            "parameters.degradation.step'",
         ),
     ],
 )
@@ -176,3 +181,26 @@ def test_a_file_that_is_no_yaml_is_named(tmp_path: Path) -> None:
     path.write_text("processes: [", encoding="utf-8")
     with pytest.raises(ParameterError, match=r"broken\.yaml: is not valid YAML"):
         load_system(str(path))
+
+
+def test_a_process_may_describe_its_home_of_models() -> None:
+    node = {"node": "sensor_fusion"}
+    described = validate(SystemDescription, system_of(node, runtime={"memory_bytes": 5}), "")
+    assert described.process("p").runtime == RuntimeParams(memory_bytes=5)
+    assert validate(SystemDescription, system_of(node), "").process("p").runtime is None
+    assert "unknown key 'processes.p.runtime.memory'" in refusal(
+        system_of(node, runtime={"memory": 5})
+    )
+    assert "processes.p.runtime.strategy" in refusal(system_of(node, runtime={"strategy": "hope"}))
+
+
+def test_the_parameters_of_a_node_name_its_models() -> None:
+    named = {kind: params_type(kind)().models for kind in NODE_KINDS}
+    assert named == {
+        "object_detector": ("person_fall_detector",),
+        "sensor_fusion": (),
+        "safety_monitor": (),
+        "speech_transcriber": ("whisper_tiny_en", "silero_vad"),
+        "event_summarizer": ("smollm2_135m_instruct",),
+    }
+    assert params_type("event_summarizer")(model="").models == ()

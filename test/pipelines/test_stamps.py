@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_mm_ros.pipelines.stamps import NS_PER_S, StampGuard, to_ns
+from edge_mm_ros.pipelines.stamps import NS_PER_S, StampGuard, SteadyTime, to_ns
 
 
 def test_an_hour_back_is_told_once_and_then_followed() -> None:
@@ -31,3 +31,17 @@ def test_reset_forgets() -> None:
 def test_seconds_are_rounded_not_cut() -> None:
     assert to_ns(0.3) == 300_000_000
     assert to_ns(1.0000000004) == 1_000_000_000
+
+
+def test_steady_time_follows_the_stamps_and_where_they_go_back_the_clock() -> None:
+    time = SteadyTime()
+    arrivals = [(100, 110), (200, 210), (150, 220), (50, 260), (240, 261), (400, 500), (10, 400)]
+    assert [time.at(stamp, now) for stamp, now in arrivals] == [
+        100,
+        200,
+        210,  # 10 later by the clock
+        250,  # 40 later
+        251,
+        400,  # the stamps have caught up
+        400,  # nor does a clock that goes back itself take it back
+    ]

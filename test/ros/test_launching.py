@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from edge_mm_ros.params import ParameterError
 from edge_mm_ros.params.base import validate
 from edge_mm_ros.params.system import SystemDescription, load_system
+from edge_mm_ros.ros import launching
 from edge_mm_ros.ros.launching import (
     LaunchArguments,
     ProcessCommand,
@@ -122,6 +124,7 @@ def test_the_systems_environment_wins_and_the_users_malloc_stays() -> None:
     assert env["MALLOC_TOP_PAD_"] == "1"
     assert "MALLOC_TRIM_THRESHOLD_" not in env
     assert int(env["MALLOC_MMAP_THRESHOLD_"]) > 1920 * 1080 * 3
+    assert env["MALLOC_ARENA_MAX"] == "1"  # what a model leaves can then be given back
 
 
 def test_the_launch_file_is_thin() -> None:
@@ -203,3 +206,14 @@ def test_a_parameter_file_for_a_node_that_is_there_is_taken(tmp_path: Path, key:
     arguments = LaunchArguments(params_file=str(path))
     commands = process_commands(load_system("safety_monitor"), "safety_monitor", arguments, {})
     assert all(str(path) in command.command_line for command in commands)
+
+
+def test_launch_tells_a_wanted_restart_from_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    actions = ModuleType("launch.actions")
+    actions.LogInfo = SimpleNamespace  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "launch.actions", actions)
+    crashed = SimpleNamespace(process_name="voice-1", returncode=-11)
+    assert launching._say_why(crashed, None) == []
+    wanted = SimpleNamespace(process_name="voice-1", returncode=75)
+    (said,) = launching._say_why(wanted, None)
+    assert said.msg.startswith("voice-1: asked to be started again")

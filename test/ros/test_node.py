@@ -29,10 +29,16 @@ class MountParams(StrictModel):
     xyz_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
+class FilterParams(StrictModel):
+    order: int = parameter(2, "Order.", ge=1)
+    names: tuple[str, ...] = parameter((), "Names.")
+
+
 class EchoParams(NodeParams):
     sensors: tuple[str, ...] = parameter((), "Names of sensors.")
     gain: float = parameter(0.5, "Gain.", live=True, ge=0.0, le=1.0)
     mounting: dict[str, MountParams] = parameter({}, "Mounting.", keyed_by="sensors")
+    filter: FilterParams = parameter(FilterParams(), "A group.", live=True)
 
 
 class EchoNode(EdgeNode):
@@ -232,10 +238,37 @@ def test_groups_are_keyed_by_the_names_in_another_parameter(ros_graph: Any) -> N
     assert node.params.mounting["right"].xyz_m == (1.0, 2.0, 3.0)
 
 
+def test_a_group_of_parameters_has_a_name_for_each_field(ros_graph: Any) -> None:
+    node = ros_graph.bring_up(make_echo(ros_graph, **{"filter.names": ["a", "b"]}))
+    assert node.params.filter == FilterParams(order=2, names=("a", "b"))
+    assert node.describe_parameter("filter.order").description == "Order. (Ge(ge=1))"
+    (result,) = node.set_parameters([Parameter("filter.order", value=3)])
+    assert result.successful, result.reason
+    assert node.params.filter.order == 3
+    (result,) = node.set_parameters([Parameter("filter.order", value=0)])
+    assert not result.successful
+    assert "filter.order" in result.reason
+
+
+def test_what_is_for_the_executor_is_done_soon_and_there(ros_graph: Any) -> None:
+    node = ros_graph.bring_up(make_echo(ros_graph))
+    done_by: list[str] = []
+
+    def act() -> None:
+        done_by.append(threading.current_thread().name)
+
+    other = threading.Thread(target=node.in_executor, args=(act,))
+    other.start()
+    other.join()
+    ros_graph.spin_until(lambda: bool(done_by), what="the action")
+    assert done_by == [threading.current_thread().name]
+
+
 @pytest.mark.parametrize(
     ("overrides", "named"),
     [
         ({"gian": 0.3}, "gian"),
+        ({"filter.ordre": 1}, "filter.ordre"),
         ({"gain": "much"}, "gain"),
         ({"sensors": ["left"], "mounting.left.xzy": [0.0, 0.0, 0.0]}, "mounting.left.xzy"),
     ],

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from edge_mm_ros.ros.work_queue import Inbox, Worker, drop_oldest, latest_only, lossless
+from edge_mm_ros.runtime.batcher import Batcher
 
 
 class Gate:
@@ -115,3 +118,132 @@ def test_closing_leaves_a_hung_handler_behind_and_says_so() -> None:
 def test_a_capacity_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         drop_oldest(0)
+
+
+# Groups ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Thing:
+    source: str
+    item: Any
+
+
+class Shelf:
+    """A selection that gives out all that waits, when the test lets it."""
+
+    def __init__(self, delay_s: float = 0.0) -> None:
+        self.delay_s = delay_s
+        self.things: list[Thing] = []
+
+    @property
+    def waiting(self) -> int:
+        return len(self.things)
+
+    def put(self, source: str, item: Any) -> None:
+        self.things.append(Thing(source, item))
+
+    def dropped(self, source: str) -> int:
+        return {"a": 3}.get(source, 0)
+
+    def ready_in_s(self) -> float | None:
+        return self.delay_s if self.things else None
+
+    def take(self) -> Sequence[Thing]:
+        taken, self.things = self.things, []
+        return taken
+
+
+def test_a_group_is_handled_together_and_each_inbox_learns_how_long_it_took(
+    worker: Worker,
+) -> None:
+    gate, told = Gate(), []
+    group = worker.group(gate, Shelf())
+    first, second, third = (group.inbox(name) for name in "abc")
+    for inbox in (first, second, third):
+        inbox.on_handled = told.append
+    first.put(1)
+    assert gate.entered.wait(10)
+    second.put(2)
+    first.put(3)
+    assert not worker.idle
+    gate.open.set()
+    assert worker.wait_idle(10)
+    assert gate.handled == [[Thing("a", 1)], [Thing("b", 2), Thing("a", 3)]]
+    assert len(told) == 3
+    assert (first.received, second.received, third.received) == (2, 1, 0)
+    assert (first.dropped, second.dropped) == (3, 0)
+
+
+def test_a_batch_that_waits_for_others_counts_as_busy_and_closing_ends_the_wait() -> None:
+    gate = Gate()
+    gate.open.set()
+    worker = Worker("test", lambda inbox, error: None)
+    worker.start()
+    inbox = worker.group(gate, Shelf(delay_s=3600)).inbox("a")
+    inbox.put(1)
+    assert not worker.wait_idle(0.0)
+    assert gate.handled == []
+    assert worker.close(10)
+    assert gate.handled == [[Thing("a", 1)]]
+
+
+def test_a_batch_that_is_ready_later_is_handled_then(worker: Worker) -> None:
+    gate, shelf = Gate(), Shelf(delay_s=0.01)
+    gate.open.set()
+    begin_s = time.monotonic()
+    shelf_ready = shelf.ready_in_s
+    shelf.ready_in_s = lambda: (  # type: ignore[method-assign]
+        None if shelf_ready() is None else max(0.0, begin_s + 0.05 - time.monotonic())
+    )
+    worker.group(gate, shelf).inbox("a").put(1)
+    assert worker.wait_idle(10)
+    assert gate.handled == [[Thing("a", 1)]]
+    assert time.monotonic() >= begin_s + 0.05
+
+
+def test_a_group_and_an_inbox_take_turns_in_order_of_arrival(worker: Worker) -> None:
+    gate = Gate()
+    group, inbox = worker.group(gate, Shelf()), worker.inbox(gate, lossless())
+    inbox.put(0)
+    assert gate.entered.wait(10)
+    group.inbox("a").put(1)
+    inbox.put(2)
+    group.inbox("b").put(3)
+    gate.open.set()
+    assert worker.wait_idle(10)
+    assert gate.handled == [0, [Thing("a", 1), Thing("b", 3)], 2]
+
+
+def test_a_fault_of_a_batch_counts_against_each_that_took_part() -> None:
+    told: list[tuple[Inbox, str]] = []
+    gate = Gate()
+
+    def handle(things: Sequence[Thing]) -> None:
+        gate(things)
+        raise ValueError(len(things))
+
+    worker = Worker("test", lambda inbox, error: told.append((inbox, str(error))))
+    group = worker.group(handle, Shelf())
+    inboxes = [group.inbox(name) for name in "abc"]
+    for inbox in inboxes[:2]:
+        inbox.put(0)
+    gate.open.set()
+    worker.start()
+    assert worker.close(10)
+    assert told == [(inboxes[0], "2"), (inboxes[1], "2")]
+
+
+def test_a_batch_of_nothing_because_all_were_too_old_does_no_harm(worker: Worker) -> None:
+    now_s = 0.0
+    gate = Gate()
+    batch: Batcher[int] = Batcher(("a", "b"), max_age_s=1, data_clock=lambda: now_s)
+    group = worker.group(gate, batch)
+    group.inbox("a").put(1)
+    assert gate.entered.wait(10)
+    group.inbox("b").put(2)
+    now_s = 5.0
+    gate.open.set()
+    assert worker.wait_idle(10)
+    assert [[frame.item for frame in frames] for frames in gate.handled] == [[1]]
+    assert group.inbox("b").dropped == 1

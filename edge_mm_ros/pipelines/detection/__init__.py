@@ -1,6 +1,10 @@
 """Objects in pictures."""
 
 from edge_mm_ros.pipelines.detection.model_spec import UnsupportedModel
-from edge_mm_ros.pipelines.detection.pipeline import DetectionPipeline, DetectionSettings
+from edge_mm_ros.pipelines.detection.pipeline import (
+    DetectionPipeline,
+    DetectionSettings,
+    verify_detector,
+)
 
-__all__ = ["DetectionPipeline", "DetectionSettings", "UnsupportedModel"]
+__all__ = ["DetectionPipeline", "DetectionSettings", "UnsupportedModel", "verify_detector"]

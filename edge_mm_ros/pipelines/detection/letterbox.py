@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 
 from edge_mm_ros.pipelines.detection.model_spec import InputSpec
 
-_GRAY = np.float32(114 / 255)
+GRAY = np.float32(114 / 255)
+"""What surrounds a picture."""
 _UNIT = np.float32(1 / 255)
 
 
@@ -60,12 +62,17 @@ class Letterbox:
     """Turns pictures into a model's input, in buffers that it reuses.
 
     The array that a call returns is overwritten by the next call.
+
+    Args:
+        spec: the model's input.
+        into: float32 (1, 3, input height, input width), to be filled instead of an own array.
     """
 
-    def __init__(self, spec: InputSpec) -> None:
+    def __init__(self, spec: InputSpec, into: NDArray[np.float32] | None = None) -> None:
         self._spec = spec
-        self._input = np.empty((1, 3, spec.height, spec.width), dtype=np.float32)
-        self._half = np.empty_like(self._input, dtype=np.float16)
+        shape = (1, 3, spec.height, spec.width)
+        self._input = np.empty(shape, dtype=np.float32) if into is None else into
+        self._half = np.empty(shape if spec.dtype == np.float16 else 0, dtype=np.float16)
         self._planes: list[NDArray[np.uint8]] = []
         self._resized = np.empty((0, 0, 3), dtype=np.uint8)
         self._placement: Placement | None = None
@@ -100,10 +107,44 @@ class Letterbox:
         if last is not None and (last.picture_width, last.picture_height) == (width, height):
             return last
         placement = Placement.centred(width, height, self._spec)
-        self._input.fill(_GRAY)
+        self._input.fill(GRAY)
         self._resized = np.empty((placement.height, placement.width, 3), dtype=np.uint8)
         self._planes = [
             np.empty((placement.height, placement.width), dtype=np.uint8) for _ in range(3)
         ]
         self._placement = placement
         return placement
+
+
+class BatchLetterbox:
+    """Turns several pictures, of any sizes, into one input; its array is used again.
+
+    Args:
+        spec: the model's input.
+        size: how many pictures.
+    """
+
+    def __init__(self, spec: InputSpec, size: int) -> None:
+        shape = (size, 3, spec.height, spec.width)
+        self._input = np.full(shape, GRAY, dtype=np.float32)
+        self._half = np.full(shape if spec.dtype == np.float16 else 0, GRAY, dtype=np.float16)
+        single = replace(spec, dtype=np.dtype(np.float32))
+        self._letterboxes = [Letterbox(single, self._input[i : i + 1]) for i in range(size)]
+
+    def __call__(
+        self, pictures: Sequence[NDArray[np.uint8]]
+    ) -> tuple[NDArray[Any], list[Placement]]:
+        """The model's input for pictures, and where each lies in its part of it.
+
+        Args:
+            pictures: uint8 (height, width, 3), RGB, at most `size`; what is missing stays as the
+                last call left it.
+
+        Returns:
+            float32 or float16 (size, 3, input height, input width), RGB, 0 to 1, gray around.
+        """
+        placements = [box(picture)[1] for box, picture in zip(self._letterboxes, pictures)]
+        if not self._half.size:
+            return self._input, placements
+        np.copyto(self._half, self._input)
+        return self._half, placements

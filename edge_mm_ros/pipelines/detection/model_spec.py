@@ -22,19 +22,21 @@ class UnsupportedModel(EdgeMmError):
 
 @dataclass(frozen=True)
 class InputSpec:
-    """The picture that a model takes: RGB, 0 to 1, one picture, channels first.
+    """The pictures that a model takes: RGB, 0 to 1, channels first.
 
     Attributes:
         name: the input's name.
         width: pixels.
         height: pixels.
         dtype: float32 or float16.
+        batch: how many pictures it takes at once; None: any number.
     """
 
     name: str
     width: int
     height: int
     dtype: np.dtype[Any]
+    batch: int | None = 1
 
 
 def describe_shapes(shapes: Mapping[str, Sequence[int | None]]) -> str:
@@ -55,16 +57,16 @@ def read_input(inputs: Sequence[TensorSpec], metadata: Mapping[str, str]) -> Inp
     if len(inputs) == 1:
         spec = inputs[0]
         floats = spec.dtype in (np.dtype(np.float32), np.dtype(np.float16))
-        if len(spec.shape) == 4 and spec.shape[0] in (None, 1) and spec.shape[1] == 3 and floats:
+        if len(spec.shape) == 4 and spec.shape[0] != 0 and spec.shape[1] == 3 and floats:
             height, width = (
                 said if declared is None else declared
                 for declared, said in zip(spec.shape[2:], _size_in(metadata), strict=True)
             )
-            return InputSpec(spec.name, width, height, spec.dtype)
+            return InputSpec(spec.name, width, height, spec.dtype, spec.shape[0])
     dtypes = ", ".join(str(spec.dtype) for spec in inputs)
     raise UnsupportedModel(
-        "a detection model must have one input (1, 3, height, width) of float32 or float16, this "
-        f"one has: {describe_shapes(shapes)} of {dtypes}"
+        "a detection model must have one input (pictures, 3, height, width) of float32 or float16, "
+        f"this one has: {describe_shapes(shapes)} of {dtypes}"
     )
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_mm_ros.backends import LoadedModel, TensorModel
-from edge_mm_ros.datatypes import Detections, Image
+from edge_mm_ros.backends import BackendError, InputRefused, TensorModel
+from edge_mm_ros.datatypes import Detections, EdgeMmError, Image
+from edge_mm_ros.model_repository import ModelManifest
 from edge_mm_ros.params import ParameterError
 from edge_mm_ros.pipelines.detection.heads import Candidates, Head, choose_head
-from edge_mm_ros.pipelines.detection.letterbox import Letterbox
+from edge_mm_ros.pipelines.detection.letterbox import GRAY, BatchLetterbox, Letterbox, Placement
 from edge_mm_ros.pipelines.detection.model_spec import (
     InputSpec,
     UnsupportedModel,
@@ -25,6 +28,8 @@ from edge_mm_ros.runtime import ModelHost
 
 # Bounds the work for a threshold near 0, where every cell of the grid is a candidate.
 _MOST_CANDIDATES = 2000
+# Models may take over while one picture is in work; who changes more often is broken.
+_MOST_CHANGES = 5
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,8 @@ class DetectionSettings:
 class _Reading:
     """How one loaded model is fed and read."""
 
-    model: TensorModel
+    identity: Hashable
+    version: str
     spec: InputSpec
     head: Head
     letterbox: Letterbox
@@ -59,8 +65,9 @@ class DetectionPipeline:
     """``DetectionPipeline(host, "detector")(image)`` gives the image's `Detections`.
 
     The model is loaded and tried once on an empty picture when the pipeline is made, so that a
-    model that cannot be used is refused then. Equal pictures give equal detections. One caller
-    at a time: its buffers are reused.
+    model that cannot be used is refused then; another one that takes over under its name is tried
+    in the same way before it gets a picture. Equal pictures give equal detections. One caller at a
+    time: its buffers are reused.
 
     Args:
         host: owns the model.
@@ -69,7 +76,8 @@ class DetectionPipeline:
 
     Attributes:
         model_name: as given.
-        model_version: of the manifest.
+        why_in_turn: why the model gets several pictures in turn although it says that it takes
+            them together; empty where it does not.
 
     Raises:
         ModelUnavailable, NoCandidate: the model cannot be loaded.
@@ -85,19 +93,35 @@ class DetectionPipeline:
     ) -> None:
         self._host = host
         self.model_name = model_name
-        manifest = host.verify(model_name)
-        self.model_version = manifest.version
-        self._manifest_labels = manifest.labels
+        self.why_in_turn = ""
+        verify_detector(host, model_name)
         # OpenCV's own threads would wait, spinning, on the cores that the engine needs.
         cv2.setNumThreads(1)
+        self._batch_letterboxes: dict[int, BatchLetterbox] = {}
         with host.lease(model_name) as model:
             self._reading = self._read(model)
+            self._note_device(model)
         self.settings = settings or DetectionSettings()
+
+    @property
+    def model_version(self) -> str:
+        """Version of the model that is in use."""
+        return self._reading.version
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Class names by class id; empty where the ids are the names."""
         return self._reading.labels
+
+    @property
+    def batch(self) -> int | None:
+        """How many pictures the model takes at once; None: any number."""
+        return 1 if self.why_in_turn else self._reading.spec.batch
+
+    @property
+    def on_processor(self) -> bool:
+        """Whether the model runs on the processor, where several pictures at once gain nothing."""
+        return self._on_processor
 
     @property
     def settings(self) -> DetectionSettings:
@@ -123,41 +147,155 @@ class DetectionPipeline:
         Raises:
             BackendError: the engine failed.
             UnsupportedModel: the model gave values that its family does not give.
+            ParameterError: another model took over, which does not know a class of the settings.
+        """
+        return self.detect((image,))[0]
+
+    def detect(self, images: Sequence[Image]) -> list[Detections]:
+        """The objects in each picture; together where the model takes several, else in turn.
+
+        Raises as a call with one picture does.
         """
         with self._host.lease(self.model_name) as model:
-            if model is not self._reading.model:  # it was unloaded meanwhile
-                self._reading = self._read(model)
-                self.settings = self.settings
-            reading = self._reading
-            settings, allowed = self._rule
-            feed, placement = reading.letterbox(image.pixels)
-            outputs = reading.model.run({reading.spec.name: feed})
-        found = reading.head.decode(outputs, settings.confidence_threshold)
-        boxes, scores, class_ids = _select(found, reading.head, settings, allowed)
-        boxes = placement.to_picture(boxes)
-        # A box in the gray border has nothing of the picture in it.
-        inside = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-        names = tuple(_name_of(int(index), reading.labels) for index in class_ids[inside])
-        return Detections(boxes[inside], scores[inside], names, image.stamp_ns, image.frame_id)
+            self._note_device(model)
+            if model.identity != self._reading.identity:
+                self._take_over(model)
+            found: list[Detections] = []
+            while len(found) < len(images):
+                size = self.batch or len(images)
+                found += self._detect_part(model, images[len(found) : len(found) + size])
+            return found
 
-    def _read(self, model: LoadedModel) -> _Reading:
+    def _detect_part(self, model: Any, images: Sequence[Image]) -> list[Detections]:
+        """As `detect`, for as many pictures as fit into one call."""
+        if len(images) == 1 and self.batch in (1, None):
+            return self._run(model, images)
+        try:
+            return self._run(model, images)
+        except InputRefused:
+            raise
+        except (BackendError, _NoBatch) as error:
+            if self._reading.spec.batch is not None:
+                raise
+            found = [one for image in images for one in self._run(model, (image,))]
+            self.why_in_turn = f"it fails on {len(images)} pictures at once: {error}"
+            return found
+
+    def _run(self, model: Any, images: Sequence[Image]) -> list[Detections]:
+        """One call of the model, or a further one where another model took over meanwhile."""
+        for _ in range(_MOST_CHANGES):
+            reading = self._reading
+            feed, placements = self._feed(reading, images)
+            try:
+                outputs = model.run({reading.spec.name: feed})
+            except InputRefused:  # perhaps one with another input took over
+                if model.identity == reading.identity:
+                    raise
+            else:
+                if model.identity == reading.identity:
+                    break
+            self._take_over(model)
+        else:
+            raise BackendError(f"model '{self.model_name}' changes without end")
+        settings, allowed = self._rule
+        return [
+            _detections(part, reading, placement, image, settings, allowed)
+            for part, placement, image in zip(_parts(outputs, feed, images), placements, images)
+        ]
+
+    def _feed(
+        self, reading: _Reading, images: Sequence[Image]
+    ) -> tuple[NDArray[Any], Sequence[Placement]]:
+        size = reading.spec.batch or len(images)
+        if size == 1:
+            feed, placement = reading.letterbox(images[0].pixels)
+            return feed, (placement,)
+        if size not in self._batch_letterboxes:
+            self._batch_letterboxes[size] = BatchLetterbox(reading.spec, size)
+        return self._batch_letterboxes[size]([image.pixels for image in images])
+
+    def _note_device(self, model: Any) -> None:
+        self._on_processor = str(model.device).startswith("cpu")
+
+    def _take_over(self, model: Any) -> None:
+        """Another candidate or version serves under the name."""
+        self._reading = self._read(model)
+        self._batch_letterboxes.clear()
+        self.settings = self.settings
+
+    def _read(self, model: Any) -> _Reading:
         """Learn how the model is fed and read, by running it on an empty picture."""
+        identity, manifest = model.identity, model.manifest
         try:
             if not isinstance(model, TensorModel):
                 raise UnsupportedModel("its backend gives no tensors")
             check_task(model.metadata)
             spec = read_input(model.inputs, model.metadata)
-            labels = read_labels(model.metadata, self._manifest_labels)
-            letterbox = Letterbox(spec)
-            feed, _ = letterbox(np.full((spec.height, spec.width, 3), 114, dtype=np.uint8))
+            labels = read_labels(model.metadata, manifest.labels)
+            size = spec.batch or 1
+            feed = np.full((size, 3, spec.height, spec.width), GRAY, dtype=spec.dtype)
             outputs = model.run({spec.name: feed})
             classes = None if labels is None else len(labels)
-            head = choose_head(outputs, spec, classes, model.metadata)
+            single = {name: value[:1] for name, value in outputs.items()} if size > 1 else outputs
+            head = choose_head(single, spec, classes, model.metadata)
         except UnsupportedModel as error:
             raise UnsupportedModel(f"model '{self.model_name}': {error}") from error
         if labels is None:
             labels = tuple(str(index) for index in range(head.classes or 0))
-        return _Reading(model, spec, head, letterbox, labels)
+        return _Reading(identity, manifest.version, spec, head, Letterbox(spec), labels)
+
+
+def verify_detector(host: ModelHost, model_name: str) -> ModelManifest:
+    """Check, without loading, that a model is for detection and can be loaded here.
+
+    Returns:
+        its manifest.
+
+    Raises:
+        UnsupportedModel: it is for something else.
+        EdgeMmError: as `ModelHost.verify`.
+    """
+    manifest = host.verify(model_name)
+    if manifest.task != "detection":
+        raise UnsupportedModel(f"model '{model_name}' is for {manifest.task}, not for detection")
+    return manifest
+
+
+class _NoBatch(EdgeMmError):
+    """The outputs for several pictures are not one for each."""
+
+
+def _parts(
+    outputs: Mapping[str, NDArray[Any]], feed: NDArray[Any], images: Sequence[Image]
+) -> list[Mapping[str, NDArray[Any]]]:
+    """The outputs of each picture, as if it had been alone."""
+    if len(feed) == 1:
+        return [outputs]
+    for name, value in outputs.items():
+        if value.ndim == 0 or len(value) != len(feed):
+            raise _NoBatch(f"output '{name}' is {value.shape} for {len(feed)} pictures")
+    return [
+        {name: value[index : index + 1] for name, value in outputs.items()}
+        for index in range(len(images))
+    ]
+
+
+def _detections(
+    outputs: Mapping[str, NDArray[Any]],
+    reading: _Reading,
+    placement: Placement,
+    image: Image,
+    settings: DetectionSettings,
+    allowed: NDArray[np.int64] | None,
+) -> Detections:
+    """What a model's outputs say of a picture."""
+    found = reading.head.decode(outputs, settings.confidence_threshold)
+    boxes, scores, class_ids = _select(found, reading.head, settings, allowed)
+    boxes = placement.to_picture(boxes)
+    # A box in the gray border has nothing of the picture in it.
+    inside = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    names = tuple(_name_of(int(index), reading.labels) for index in class_ids[inside])
+    return Detections(boxes[inside], scores[inside], names, image.stamp_ns, image.frame_id)
 
 
 def _select(

@@ -34,7 +34,7 @@ from edge_mm_ros.pipelines.monitoring.object_rules import (
     findings_of_zone,
 )
 from edge_mm_ros.pipelines.monitoring.watch import Source, Watch
-from edge_mm_ros.pipelines.stamps import StampGuard, to_ns
+from edge_mm_ros.pipelines.stamps import NS_PER_S, StampGuard, SteadyTime, to_ns
 
 _OBJECTS = Source("objects")
 _SPEECH = Source("speech")
@@ -46,13 +46,15 @@ class SafetyMonitor:
 
     Conditions follow the measurements' stamps, silence follows the clock that the caller passes
     as `now_ns`. What was last known to be dangerous stays dangerous while its sensor is silent.
-    Where stamps jump back, what rested on them ends and begins anew.
+    Where a sensor's stamps go back, its conditions go on by the clock, as if they had not; where
+    they lie ahead of the clock, the measurement is left out and the state is unknown.
 
     Args:
         rules: zones and rules.
         cameras: topic prefixes of the cameras.
         ultrasonics: topic prefixes of the range sensors.
-        on_notice: told a topic (or ``clock``) and one line when its stamps jump back.
+        on_notice: told a topic (or ``clock``) and what is wrong with its stamps: they jump back
+            (``stamp_jump``) or lie ahead of the clock (``stamp_ahead``).
 
     Raises:
         ParameterError: a rule names a sensor that is not listed, or needs one where none is.
@@ -63,13 +65,14 @@ class SafetyMonitor:
         rules: SafetyRules,
         cameras: Sequence[str] = (),
         ultrasonics: Sequence[str] = (),
-        on_notice: Callable[[str, str], None] = lambda topic, line: None,
+        on_notice: Callable[[str, InvalidInput], None] = lambda topic, fault: None,
     ) -> None:
         self.rules = rules
         self._sensors = {"detections": tuple(cameras), "range": tuple(ultrasonics)}
         self._on_notice = on_notice
         self._clock = StampGuard()
         self._stamps: dict[Source, StampGuard] = {}
+        self._times: dict[Source, SteadyTime] = {}
         self._object_rules: list[tuple[ZoneRule | MinimumDistanceRule, RuleConditions]] = []
         self._range_rules: list[tuple[MinimumDistanceRule, RuleConditions]] = []
         self._fallen_rules: list[tuple[FallenRule, FallenEvidence, RuleConditions]] = []
@@ -100,6 +103,7 @@ class SafetyMonitor:
         """Begin as if nothing had ever been heard."""
         self._clock.reset()
         self._stamps.clear()
+        self._times.clear()
         for conditions in self._all_conditions():
             conditions.reset()
         for _, evidence, _ in self._fallen_rules:
@@ -122,6 +126,8 @@ class SafetyMonitor:
                 f"'{self.rules.robot_frame}'",
             )
         events, stamp_ns = self._arrive(_OBJECTS, objects.stamp_ns, now_ns)
+        if stamp_ns is None:
+            return events
         objects = replace(objects, stamp_ns=stamp_ns)
         names, evidence = self.rules.names, (_OBJECTS.topic,)
         for rule, conditions in self._object_rules:
@@ -143,6 +149,8 @@ class SafetyMonitor:
         """Take one camera's detections."""
         source = Source("detections", camera)
         events, stamp_ns = self._arrive(source, detections.stamp_ns, now_ns)
+        if stamp_ns is None:
+            return events
         detections = replace(detections, stamp_ns=stamp_ns)
         for rule, fallen, conditions in self._fallen_rules:
             if rule.input == "detections" and camera in (rule.sensors or (camera,)):
@@ -154,6 +162,8 @@ class SafetyMonitor:
         """Take one range sensor's reading."""
         source = Source("range", sensor)
         events, stamp_ns = self._arrive(source, reading.stamp_ns, now_ns)
+        if stamp_ns is None:
+            return events
         for rule, conditions in self._range_rules:
             if sensor in (rule.sensors or (sensor,)):
                 findings = findings_of_range(rule, sensor, reading, conditions.started)
@@ -161,26 +171,29 @@ class SafetyMonitor:
         return events
 
     def hear_transcript(self, transcript: Transcript, now_ns: int) -> list[SafetyEvent]:
-        """Take a transcript, final or not."""
+        """Take a transcript, final or not; a spoken "stop" counts whatever its stamp says."""
+        events = self._run_clock(now_ns)
+        effect = "what was said counts all the same"
+        self._check_stamp(_SPEECH, transcript.start_ns, now_ns, effect, effect)
         # The stamp is the beginning of speech, long ago at its end; its arrival is what counts.
-        events = self.hear_heartbeat(_SPEECH, now_ns)
+        events += self._note_arrival(_SPEECH, now_ns, now_ns)
         for listener in self._listeners:
             events += listener.hear(transcript, now_ns)
         return events
-
-    def hear_heartbeat(self, source: Source, now_ns: int) -> list[SafetyEvent]:
-        """Take a sign of life that carries no stamp of its own."""
-        return self._arrive(source, now_ns, now_ns)[0]
 
     def hear_health(
         self, entries: Iterable[Health], stamp_ns: int, now_ns: int
     ) -> list[SafetyEvent]:
         """Take diagnostic entries, named ``<node>: <part>``."""
         events = self._run_clock(now_ns)
+        back_s, counts = 0.0, False
         for entry in entries:
             for watch in self._watches:
-                if watch.source == _DIAGNOSTICS:
-                    watch.hear_health(entry, stamp_ns, now_ns)
+                if watch.source == _DIAGNOSTICS and watch.concerns(entry):
+                    counts = True
+                    back_s = max(back_s, watch.hear_health(entry, stamp_ns, now_ns))
+        if counts and not self._tell_ahead(_DIAGNOSTICS, stamp_ns, now_ns, "health is unknown"):
+            self._tell_jump(_DIAGNOSTICS, back_s, "health is as old as its stamps")
         return events + self._check_watches(now_ns)
 
     def tick(self, now_ns: int) -> list[SafetyEvent]:
@@ -225,25 +238,55 @@ class SafetyMonitor:
             *(listener.conditions for listener in self._listeners),
         ]
 
-    def _arrive(self, source: Source, stamp_ns: int, now_ns: int) -> tuple[list[SafetyEvent], int]:
-        """Note an arrival; returns events of it and the stamp to go by, which never goes back."""
+    def _arrive(
+        self, source: Source, stamp_ns: int, now_ns: int
+    ) -> tuple[list[SafetyEvent], int | None]:
+        """Note a measurement's arrival.
+
+        Returns:
+            events of it, and the time that its conditions go by, which never goes back; None
+            where the stamp lies ahead of the clock and the measurement is left out.
+        """
         events = self._run_clock(now_ns)
-        guard = self._stamps.setdefault(source, StampGuard())
-        before_ns = guard.newest_ns
-        back_s = guard.jumped_back_s(stamp_ns)
-        if back_s and before_ns is not None:
-            self._on_notice(
-                source.topic,
-                f"stamps jumped back by {back_s:.1f} s; what rests on them begins anew",
-            )
-            events += self._end(source, before_ns)
+        ahead = self._check_stamp(
+            source, stamp_ns, now_ns, "conditions go on by the clock", "the measurement is left out"
+        )
+        events += self._note_arrival(source, stamp_ns, now_ns)
+        if ahead:
+            return events, None
+        return events, self._times.setdefault(source, SteadyTime()).at(stamp_ns, now_ns)
+
+    def _note_arrival(self, source: Source, stamp_ns: int, now_ns: int) -> list[SafetyEvent]:
         for watch in self._watches:
             if watch.source == source:
-                if back_s:
-                    watch.forget()
                 watch.hear(stamp_ns, now_ns)
-        events += self._check_watches(now_ns)
-        return events, max(stamp_ns, guard.newest_ns or stamp_ns)
+        return self._check_watches(now_ns)
+
+    def _check_stamp(
+        self, source: Source, stamp_ns: int, now_ns: int, effect: str, effect_ahead: str
+    ) -> bool:
+        """Tell of a stamp that jumps back or lies ahead of the clock; returns whether it is ahead.
+
+        One that is ahead is no measure for those that follow.
+        """
+        if self._tell_ahead(source, stamp_ns, now_ns, effect_ahead):
+            return True
+        guard = self._stamps.setdefault(source, StampGuard())
+        self._tell_jump(source, guard.jumped_back_s(stamp_ns), effect)
+        return False
+
+    def _tell_ahead(self, source: Source, stamp_ns: int, now_ns: int, effect: str) -> bool:
+        ahead_s = (stamp_ns - now_ns) / NS_PER_S
+        ahead = ahead_s > self.rules.clock_tolerance_s
+        if ahead:
+            line = f"stamps lie {ahead_s:.1f} s ahead of the clock; {effect}; is its clock right?"
+            self._on_notice(source.topic, InvalidInput("stamp_ahead", line))
+        return ahead
+
+    def _tell_jump(self, source: Source, back_s: float, effect: str) -> None:
+        if back_s:
+            line = f"stamps jumped back by {back_s:.1f} s; {effect}; was a clock set back?"
+            self._on_notice(source.topic, InvalidInput("stamp_jump", line))
 
     def _run_clock(self, now_ns: int) -> list[SafetyEvent]:
         """Follow the caller's clock; where it jumps back, everything begins anew."""
@@ -251,9 +294,11 @@ class SafetyMonitor:
         back_s = self._clock.jumped_back_s(now_ns)
         events: list[SafetyEvent] = []
         if back_s and before_ns is not None:
-            self._on_notice("clock", f"it jumped back by {back_s:.1f} s; everything begins anew")
+            line = f"it jumped back by {back_s:.1f} s; everything begins anew"
+            self._on_notice("clock", InvalidInput("stamp_jump", line))
             events += self._end_everything(before_ns, "the clock jumped back")
             self._stamps.clear()
+            self._times.clear()
             for watch in self._watches:
                 watch.restart(now_ns)
         for watch in self._watches:
@@ -270,22 +315,6 @@ class SafetyMonitor:
             events += watch.conditions.end(stamp_ns, why)
         for _, fallen, _ in self._fallen_rules:
             fallen.forget()
-        return events
-
-    def _end(self, source: Source, stamp_ns: int) -> list[SafetyEvent]:
-        """End every condition that rests on a source whose stamps jumped back."""
-        why, subject = "the stamps jumped back", source.sensor or None
-        events = []
-        if source == _OBJECTS:
-            for _, conditions in self._object_rules:
-                events += conditions.end(stamp_ns, why)
-        if source.input == "range":
-            for _, conditions in self._range_rules:
-                events += conditions.end(stamp_ns, why, subject)
-        for rule, fallen, conditions in self._fallen_rules:
-            if rule.input == source.input:
-                fallen.forget(source.sensor)
-                events += conditions.end(stamp_ns, why, subject)
         return events
 
     def _check_watches(self, now_ns: int) -> list[SafetyEvent]:

@@ -101,12 +101,9 @@ class FallenEvidence:
         self._rule = rule
         self._history: dict[str, deque[tuple[int, bool]]] = {}
 
-    def forget(self, subject: str = "") -> None:
-        """Forget one subject; all of them where none is named."""
-        if subject:
-            self._history.pop(subject, None)
-        else:
-            self._history.clear()
+    def forget(self) -> None:
+        """Forget all subjects."""
+        self._history.clear()
 
     def of_objects(self, objects: Objects, names: Mapping[str, str]) -> dict[str, Finding]:
         """The evidence for each object after one more measurement."""

@@ -79,7 +79,7 @@ class Watch:
             self._since_ns = now_ns
 
     def forget(self) -> None:
-        """Forget what was heard before the stamps jumped; silence counts on."""
+        """Forget what was heard; silence counts on."""
         self._arrived_ns = None
         self._stamps.reset()
         self._unwell.clear()
@@ -90,16 +90,18 @@ class Watch:
         self._since_ns = now_ns
         self._was_well = False
 
-    def hear(self, stamp_ns: int, now_ns: int) -> None:
-        """The source was heard."""
+    def hear(self, stamp_ns: int, now_ns: int) -> float:
+        """The source was heard; returns by how many seconds its stamps jumped back."""
         self._arrived_ns = now_ns
-        self._stamps.jumped_back_s(stamp_ns)
+        return self._stamps.jumped_back_s(stamp_ns)
 
-    def hear_health(self, health: Health, stamp_ns: int, now_ns: int) -> None:
-        """A diagnostic entry was heard; it counts if its name begins with the component's."""
-        if not health.name.startswith(self._component):
-            return
-        self.hear(stamp_ns, now_ns)
+    def concerns(self, health: Health) -> bool:
+        """Whether a diagnostic entry counts: its name begins with the component's."""
+        return health.name.startswith(self._component)
+
+    def hear_health(self, health: Health, stamp_ns: int, now_ns: int) -> float:
+        """A diagnostic entry that counts was heard; returns as `hear` does."""
+        back_s = self.hear(stamp_ns, now_ns)
         self._unwell = {
             name: entry
             for name, entry in self._unwell.items()
@@ -107,6 +109,7 @@ class Watch:
         }
         if health.level > self._worst_level:
             self._unwell[health.name] = (now_ns, health.message)
+        return back_s
 
     def fault(self, now_ns: int) -> str:
         """Why the source cannot be relied on now; empty where it can.

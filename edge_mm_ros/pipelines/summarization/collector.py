@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from edge_mm_ros.datatypes import SafetyEvent, Transcript
+from edge_mm_ros.pipelines.stamps import NS_PER_S
 from edge_mm_ros.pipelines.summarization.record import EventRecord, EventWindow
 
-_NS_PER_S = 1_000_000_000
 # Speech is known seconds after it began, so stamps come in no strict order.
-_JUMP_NS = 60 * _NS_PER_S
+_JUMP_NS = 60 * NS_PER_S
 
 
 class EventCollector:
@@ -27,6 +27,12 @@ class EventCollector:
         self._opened_ns = self._touched_ns = 0
         self._newest_ns: int | None = None
         self._has_news = False
+
+    def jumped_back_s(self, stamp_ns: int) -> float:
+        """How far a stamp lies before the newest, seconds; 0 where that is less than a minute."""
+        if self._newest_ns is None or stamp_ns >= self._newest_ns - _JUMP_NS:
+            return 0.0
+        return (self._newest_ns - stamp_ns) / NS_PER_S
 
     def add_event(self, event: SafetyEvent, now_ns: int) -> EventWindow | None:
         """Add an event; returns the open window where the event's stamp jumps out of it."""
@@ -56,8 +62,8 @@ class EventCollector:
             return None
         if now_ns < self._touched_ns:  # the clock was set back
             self._opened_ns = self._touched_ns = now_ns
-        full = now_ns - self._opened_ns >= window_s * _NS_PER_S
-        quiet = now_ns - self._touched_ns >= quiet_s * _NS_PER_S
+        full = now_ns - self._opened_ns >= window_s * NS_PER_S
+        quiet = now_ns - self._touched_ns >= quiet_s * NS_PER_S
         return self.flush() if full or quiet else None
 
     def flush(self, *, only_news: bool = False) -> EventWindow | None:
@@ -87,7 +93,7 @@ class EventCollector:
 
     def _close_at_jump(self, stamp_ns: int) -> EventWindow | None:
         closed = None
-        if self._newest_ns is not None and stamp_ns < self._newest_ns - _JUMP_NS:
+        if self.jumped_back_s(stamp_ns):
             closed = self.flush()
             self._history.clear()
             self._newest_ns = None

@@ -6,7 +6,7 @@ import datetime
 from dataclasses import dataclass
 from typing import Literal
 
-_NS_PER_S = 1_000_000_000
+from edge_mm_ros.pipelines.stamps import NS_PER_S
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class Times:
     def point(self, stamp_ns: int) -> str:
         """A time after words such as ``from`` and ``to``, for example ``3.2 s``."""
         if self.style == "clock":
-            seconds = stamp_ns // _NS_PER_S
+            seconds = stamp_ns // NS_PER_S
             try:
                 moment = datetime.datetime.fromtimestamp(seconds, tz=datetime.timezone.utc)
             except (OverflowError, OSError, ValueError):  # no calendar has it
                 return f"{seconds} s"
             return moment.strftime("%H:%M:%S UTC")
-        offset_s = (stamp_ns - self.origin_ns) / _NS_PER_S
+        offset_s = (stamp_ns - self.origin_ns) / NS_PER_S
         if self.style == "ago":
             return f"{max(0.0, -offset_s):.1f} s ago"
         return f"{max(0.0, offset_s):.1f} s"
@@ -43,4 +43,4 @@ class Times:
 
 def duration(length_ns: int) -> str:
     """A length of time, for example ``4.2 s``."""
-    return f"{max(0, length_ns) / _NS_PER_S:.1f} s"
+    return f"{max(0, length_ns) / NS_PER_S:.1f} s"

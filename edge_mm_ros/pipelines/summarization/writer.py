@@ -8,6 +8,7 @@ from typing import Any
 
 from edge_mm_ros.backends import BackendError, GenerationModel
 from edge_mm_ros.datatypes import EdgeMmError, SafetyLevel, Summary
+from edge_mm_ros.pipelines.stamps import NS_PER_S
 from edge_mm_ros.pipelines.summarization.facts import (
     Group,
     brief_sentence,
@@ -22,7 +23,6 @@ from edge_mm_ros.pipelines.summarization.template import AUTHOR, write_template
 from edge_mm_ros.pipelines.summarization.times import Times
 from edge_mm_ros.runtime import ModelHost
 
-_NS_PER_S = 1_000_000_000
 _MAX_FAULTS_TOLD = 3
 _ENOUGH_GROUPS = 3
 _INSTRUCTION = "Rewrite as a short report:"
@@ -57,6 +57,7 @@ class SummaryWriter:
         max_tokens: int,
         deadline_s: float,
         stopped: Callable[[], bool] = lambda: False,
+        withheld: str = "",
     ) -> Summary:
         """The summary of a window.
 
@@ -66,11 +67,14 @@ class SummaryWriter:
             max_tokens: length of the model's text at most.
             deadline_s: time from now, after which the template writes.
             stopped: asked between pieces of text; True leaves the writing to the template.
+            withheld: why the model is not to be asked; empty where it may be.
         """
         author, reason = self._model, ""
         try:
             if not self._model:
                 raise _NotWritten("no model is chosen")
+            if withheld:
+                raise _NotWritten(withheld)
             if not _groups_for_model(window):
                 raise _NotWritten("there is no event to tell of but spoken words")
             if stopped():  # before the prompt is read, which cannot be interrupted
@@ -101,7 +105,7 @@ class SummaryWriter:
         deadline_s: float,
         stopped: Callable[[], bool],
     ) -> str:
-        until_ns = self._now_ns() + round(deadline_s * _NS_PER_S)
+        until_ns = self._now_ns() + round(deadline_s * NS_PER_S)
         pieces: list[str] = []
         with self._host.lease(self._model) as model:
             if not isinstance(model, GenerationModel):

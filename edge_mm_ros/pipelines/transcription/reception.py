@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 
 from edge_mm_ros.datatypes import InvalidInput
+from edge_mm_ros.pipelines.stamps import NS_PER_S
 
-_NS_PER_S = 1_000_000_000
 _CORRECTION = 0.02
 # Arrival jitters by a chunk or two, which is little over this many.
 _PACE_CHUNKS = 20
@@ -22,7 +22,7 @@ class ReceptionStamps:
     """
 
     def __init__(self, max_error_s: float = 1.0) -> None:
-        self._max_error_ns = int(max_error_s * _NS_PER_S)
+        self._max_error_ns = int(max_error_s * NS_PER_S)
         self._next_ns: int | None = None
         self._arrivals: deque[tuple[int, int]] = deque(maxlen=_PACE_CHUNKS + 1)
 

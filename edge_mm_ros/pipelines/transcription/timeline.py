@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from statistics import median
 
 from edge_mm_ros.datatypes import AudioChunk, InvalidInput
+from edge_mm_ros.pipelines.stamps import NS_PER_S
 from edge_mm_ros.pipelines.transcription.resampling import SAMPLE_RATE_HZ
 
-_NS_PER_S = 1_000_000_000
 _TOLERANCE_NS = 50_000_000
 _MAX_FILL_NS = 500_000_000
 _MAX_OVERLAP_NS = 1_000_000_000
@@ -30,7 +30,7 @@ class Stretch:
 
     def capture_ns(self, position: int) -> int:
         """Capture time of a sample at 16 kHz since the stretch began."""
-        return round(self.origin_ns + position * _NS_PER_S / SAMPLE_RATE_HZ)
+        return round(self.origin_ns + position * NS_PER_S / SAMPLE_RATE_HZ)
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class StampTimeline:
         self._check_pace(chunk)
         if chunk.sample_rate_hz != self._rate_hz or chunk.samples.shape[1] != self._channels:
             return self._restart(chunk)
-        expected_ns = self._stretch.origin_ns + self._placed * _NS_PER_S / self._rate_hz
+        expected_ns = self._stretch.origin_ns + self._placed * NS_PER_S / self._rate_hz
         ahead_ns = chunk.stamp_ns - expected_ns
         if abs(ahead_ns) <= _TOLERANCE_NS:
             self._stretch.origin_ns += ahead_ns * _DRIFT_CORRECTION
@@ -88,21 +88,21 @@ class StampTimeline:
             return Placement(self._stretch)
         if ahead_ns > _MAX_FILL_NS:
             return self._restart(chunk)
-        samples = round(abs(ahead_ns) * self._rate_hz / _NS_PER_S)
+        samples = round(abs(ahead_ns) * self._rate_hz / NS_PER_S)
         if ahead_ns > 0:
             self._placed += samples + len(chunk.samples)
             return Placement(self._stretch, silence_samples=samples)
         if ahead_ns < -_MAX_OVERLAP_NS:
             fault = InvalidInput(
                 "stamp_jump",
-                f"the audio's stamps jump back by {-ahead_ns / _NS_PER_S:.3f} s; what was heard "
+                f"the audio's stamps jump back by {-ahead_ns / NS_PER_S:.3f} s; what was heard "
                 "is finished and listening begins anew; are two clocks or publishers mixed?",
             )
             return self._restart(chunk, fault)
         if samples >= len(chunk.samples):
             raise InvalidInput(
                 "stamp_repeated",
-                f"a chunk of audio lies {-ahead_ns / _NS_PER_S:.3f} s before what was heard "
+                f"a chunk of audio lies {-ahead_ns / NS_PER_S:.3f} s before what was heard "
                 "already; it is left out",
             )
         self._placed += len(chunk.samples) - samples
@@ -121,7 +121,7 @@ class StampTimeline:
         the few chunks that get lost.
         """
         last, self._last = self._last, (chunk.stamp_ns, chunk.duration_ns)
-        if last is None or not 0 <= chunk.stamp_ns - last[0] <= 10 * _NS_PER_S:
+        if last is None or not 0 <= chunk.stamp_ns - last[0] <= 10 * NS_PER_S:
             self._paces.clear()
             return
         self._paces.append((chunk.stamp_ns - last[0]) / max(1, last[1]))

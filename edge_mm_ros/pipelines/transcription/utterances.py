@@ -54,6 +54,15 @@ class UtteranceFinder:
         """Whether an utterance is going on."""
         return self._segmenter.speaking
 
+    def warm_up(self) -> None:
+        """Listen to one frame of silence, which is forgotten: loads the model and tries it.
+
+        Raises:
+            EdgeMmError: the model cannot be loaded, or is no voice activity detector.
+        """
+        self._voice.probabilities(np.zeros((1, FRAME_SAMPLES), dtype=np.float32))
+        self._voice.reset()
+
     def reset(self) -> None:
         """Forget everything that was heard."""
         self._timeline.reset()

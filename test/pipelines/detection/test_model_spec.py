@@ -47,7 +47,7 @@ def test_the_size_is_declared_or_in_the_metadata(
         [],
         [tensor((1, 3, 64, 64)), tensor((1, 2))],
         [tensor((1, 64, 64, 3))],
-        [tensor((4, 3, 64, 64))],
+        [tensor((0, 3, 64, 64))],
         [tensor((1, 1, 64, 64))],
         [tensor((1, 3, 64, 64), np.uint8)],
         [tensor((1, 512))],

@@ -9,10 +9,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from fakes.batch_models import with_batch, write_batch_detector
 from fakes.onnx_models import write_affine, write_detector
 from numpy.typing import NDArray
 
-from edge_mm_ros.backends import BackendError, BackendRegistry
+from edge_mm_ros.backends import BackendRegistry
 from edge_mm_ros.backends.onnxruntime_backend import OnnxRuntimeBackend
 from edge_mm_ros.datatypes import Image
 from edge_mm_ros.model_repository import ModelRepository
@@ -219,5 +220,134 @@ def test_a_file_that_is_no_model_is_refused_with_its_path_and_its_mend(tmp_path:
 
 def test_an_output_that_is_not_finite_is_never_a_detection(tmp_path: Path) -> None:
     host = tiny_host(tmp_path, yolo((20, 20, float("nan"), 10, 0.5, 0)))
-    with pytest.raises(BackendError, match="not finite"):
+    with pytest.raises(NoCandidate, match="not finite"):
+        DetectionPipeline(host, "tiny")
+
+
+# Several pictures at once ------------------------------------------------------------------------
+
+
+def requests(host: ModelHost) -> int:
+    return sum(status.requests for status in host.status())
+
+
+def street(shared_data: Callable[[str], Path]) -> list[Image]:
+    """Three pictures of different sizes, each with its own stamp."""
+    whole = read_rgb(shared_data("kitti/image_2/000000.png"))
+    return [
+        Image(whole, 1, "front"),
+        Image(np.ascontiguousarray(whole[:, 600:]), 2, "left"),
+        Image(np.full((480, 640, 3), 90, np.uint8), 3, "rear"),
+    ]
+
+
+@pytest.mark.parametrize("batch", ["any", 3, 4])
+def test_pictures_together_give_what_each_gives_alone(
+    embedded: DetectionPipeline,
+    shared_data: Callable[[str], Path],
+    tmp_path: Path,
+    batch: int | str,
+) -> None:
+    with_batch(ModelRepository().locate(EMBEDDED), tmp_path / "tiny.onnx", batch)
+    (tmp_path / "tiny.yaml").write_text(MANIFEST + "labels: [Normal, Fall]\ndeadline_s: 60\n")
+    host = host_of(tmp_path)
+    pipeline = DetectionPipeline(host, "tiny")
+    assert pipeline.batch == (None if batch == "any" else batch)
+    pictures = street(shared_data)
+    before = requests(host)
+    together = pipeline.detect(pictures)
+    assert requests(host) == before + 1
+    for picture, found in zip(pictures, together):
+        alone = embedded(picture)
+        assert (found.stamp_ns, found.frame_id) == (picture.stamp_ns, picture.frame_id)
+        assert found.labels == alone.labels
+        np.testing.assert_allclose(found.boxes_px, alone.boxes_px, atol=0.5)
+        np.testing.assert_allclose(found.scores, alone.scores, atol=1e-3)
+    assert [len(found) for found in together] == [1, 1, 0]
+    assert pipeline.why_in_turn == ""
+
+
+def test_a_model_of_one_picture_gets_several_in_turn(
+    embedded: DetectionPipeline, shared_data: Callable[[str], Path]
+) -> None:
+    assert embedded.batch == 1
+    before = requests(embedded._host)
+    found = embedded.detect(street(shared_data))
+    assert [one.stamp_ns for one in found] == [1, 2, 3]
+    assert [len(one) for one in found] == [1, 1, 0]
+    assert requests(embedded._host) == before + 3
+
+
+def test_more_pictures_than_a_fixed_batch_go_in_several_calls(tmp_path: Path) -> None:
+    host = tiny_host(tmp_path, yolo((20, 20, 10, 10, 0.5, 0)))
+    table = np.repeat(yolo((20, 20, 10, 10, 0.5, 0))["output0"], 2, axis=0)
+    write_detector(tmp_path / "tiny.onnx", {"output0": table}, input_shape=(2, 3, 64, 64))
+    pipeline = DetectionPipeline(host, "tiny")
+    before = requests(host)
+    images = [Image(BLACK.pixels, stamp, "camera") for stamp in range(5)]
+    found = pipeline.detect(images)
+    assert [(one.stamp_ns, len(one)) for one in found] == [(stamp, 1) for stamp in range(5)]
+    assert requests(host) == before + 3
+
+
+def test_a_model_that_only_says_that_it_takes_several_gets_them_in_turn_and_it_is_said(
+    tmp_path: Path,
+) -> None:
+    outputs = yolo((20, 20, 10, 10, 0.5, 0))
+    host = tiny_host(tmp_path, outputs, input_shape=("batch", 3, 64, 64))
+    pipeline = DetectionPipeline(host, "tiny")
+    assert pipeline.batch is None
+    assert [len(one) for one in pipeline.detect([BLACK, BLACK])] == [1, 1]
+    assert "2 pictures at once: output 'output0' is (1, 6, 84)" in pipeline.why_in_turn
+    assert pipeline.batch == 1
+
+
+def test_half_precision_takes_several_too(tmp_path: Path) -> None:
+    host = tiny_host(tmp_path, yolo())
+    outputs = {"output0": np.repeat(yolo((20, 20, 10, 10, 0.5, 0))["output0"], 2, axis=0)}
+    half = {name: value.astype(np.float16) for name, value in outputs.items()}
+    write_detector(tmp_path / "tiny.onnx", half, (2, 3, 64, 64), np.float16)
+    pipeline = DetectionPipeline(host, "tiny")
+    assert [one.boxes_px.tolist() for one in pipeline.detect([BLACK, BLACK])] == [
+        [[15, 15, 25, 25]],
+        [[15, 15, 25, 25]],
+    ]
+
+
+# Another model under the same name ---------------------------------------------------------------
+
+
+def test_a_version_with_another_input_and_other_classes_takes_over(tmp_path: Path) -> None:
+    host = tiny_host(tmp_path, yolo((20, 20, 10, 10, 0.5, 0)), "version: '1'\nlabels: [cat, dog]\n")
+    table = np.zeros((1, 7, 16 * 16 + 8 * 8 + 4 * 4), np.float32)
+    table[0, :, 0] = [40, 40, 20, 20, 0, 0, 0.9]
+    write_batch_detector(tmp_path / "new.onnx", table, {}, side=128)
+    (tmp_path / "new.yaml").write_text(
+        "name: new\ntask: detection\npath: new.onnx\nchain: ['onnxruntime:cpu']\n"
+        "version: '2'\nlabels: [cow, hen, pig]\n"
+    )
+    pipeline = DetectionPipeline(host, "tiny")
+    assert pipeline(BLACK).labels == ("cat",)
+    assert (pipeline.model_version, pipeline.labels) == ("1", ("cat", "dog"))
+    host.swap("tiny", "new")
+    found = pipeline(BLACK)  # of 64 x 64, in an input of 128 x 128
+    assert found.labels == ("pig",)
+    assert found.boxes_px.tolist() == [[15, 15, 25, 25]]
+    assert (pipeline.model_version, pipeline.labels) == ("2", ("cow", "hen", "pig"))
+    assert pipeline.batch is None
+
+
+def test_a_picture_does_not_read_the_layout_anew(tmp_path: Path) -> None:
+    host = tiny_host(tmp_path, yolo((20, 20, 10, 10, 0.5, 0)))
+    pipeline = DetectionPipeline(host, "tiny")
+    before = requests(host)
+    for _ in range(3):
+        pipeline(BLACK)
+    assert requests(host) == before + 3
+
+
+def test_a_model_for_something_else_is_refused_by_its_task(tmp_path: Path) -> None:
+    host = tiny_host(tmp_path, yolo())
+    (tmp_path / "tiny.yaml").write_text(MANIFEST.replace("detection", "generation"))
+    with pytest.raises(UnsupportedModel, match="'tiny' is for generation, not for detection"):
         DetectionPipeline(host, "tiny")

@@ -75,6 +75,35 @@ inputs = st.one_of(
     st.tuples(st.just("health"), st.sampled_from(list(HealthLevel))),
     st.tuples(st.just("tick"), st.none()),
 )
+# Scenes that last, seen by patient rules, which a jump of a second or two does not make unknown.
+PATIENT = RULES.model_copy(
+    update={
+        "input_timeout_s": 3.0,
+        "rules": tuple(
+            rule.model_copy(
+                update={"timeout_s": 3.0}
+                if rule.kind == "stale"
+                else {"enter_after_s": 0.3, "enter_after_frames": 3}
+                if rule.kind in {"zone", "minimum_distance"}
+                else {}
+            )
+            for rule in RULES.rules
+        ),
+    }
+)
+IN_BAY, ON_PORCH = (3.0, 0.0, "1", "Normal"), (7.0, 0.0, "2", "Normal")
+FALLEN = (9.0, 2.0, "3", "Fall")
+scenes = st.lists(
+    st.tuples(
+        st.lists(st.sampled_from([IN_BAY, ON_PORCH, FALLEN]), unique=True),
+        st.sampled_from([0.9, 3.0]),
+        st.sampled_from(["stop", "nothing"]),
+        st.integers(1, 12),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
 # Steps of the clock, mostly forward, and how far a measurement's stamp lies behind it.
 steps = st.one_of(st.integers(0, 300), st.integers(0, 3000), st.integers(-7_200_000, 0))
 lags = st.one_of(st.just(0), st.integers(0, 200), st.integers(-4_000_000, 4_000_000))
@@ -151,6 +180,51 @@ def test_every_event_ends_as_it_began_and_clear_needs_every_sensor(course: Any) 
             phases[event.event_id].append(event.phase)
     assert all(seen[-1] is EventPhase.ENDED for seen in phases.values())
     assert monitor.status(at_ns).level is SafetyLevel.CLEAR
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    shown=scenes,
+    step_ms=st.integers(30, 99),  # a jump by less than a step does not show in the stamps
+    lag_ms=st.integers(0, 300),
+    back_ms=st.integers(100, 2_500) | st.integers(100, 7_200_000),
+    jump_at=st.integers(1, 30),
+    mended_after=st.integers(1, 60),
+    sources=st.sets(st.sampled_from(["objects", "range", "speech", "health"]), min_size=1),
+)
+def test_a_clock_set_back_hides_no_danger_and_makes_nothing_clear(
+    shown: Any,
+    step_ms: int,
+    lag_ms: int,
+    back_ms: int,
+    jump_at: int,
+    mended_after: int,
+    sources: set[str],
+) -> None:
+    """At every step the state is the one that the same data have without the jump, or unknown.
+
+    So no frame is clear that would not have been clear, and a danger stands where it would have
+    stood. The jump is that of sensors' clocks, with a steady delay from stamp to arrival; it may
+    be put right again.
+    """
+    plain, jumped = SafetyMonitor(PATIENT, (), ("left",)), SafetyMonitor(PATIENT, (), ("left",))
+    now_ms = 10_000_000
+    frames = [scene for scene in shown for _ in range(scene[-1])]
+    for index, (people, range_m, said, _) in enumerate(frames):
+        now_ms += step_ms
+        back = back_ms if jump_at <= index < jump_at + mended_after else 0
+        frame = {"range": range_m, "speech": said, "health": HealthLevel.OK, "objects": people}
+        for kind, value in frame.items():
+            stamp_ms = now_ms - lag_ms
+            feed(plain, kind, value, stamp_ms * MS, now_ms * MS)
+            stamp_ms -= back if kind in sources else 0
+            feed(jumped, kind, value, stamp_ms * MS, now_ms * MS)
+            expected = plain.status(now_ms * MS).level
+            got = jumped.status(now_ms * MS).level
+            if expected is SafetyLevel.DANGER:
+                assert got is SafetyLevel.DANGER
+            else:
+                assert got in {expected, SafetyLevel.UNKNOWN}
 
 
 @settings(max_examples=25, deadline=None)
