@@ -19,6 +19,8 @@ COMMANDS = {
     "replay": "Feed a recording through a system and record what it publishes.",
     "demo": "Replay the sample recording with a live view, then write a report.",
     "bench": "Measure, and compare with what is promised.",
+    "simulate": "Make a recording with ground truth from a scripted scene.",
+    "evaluate": "Score the objects of a recording against ground truth.",
     "systems": "List the systems that ship.",
     "models": "List, show, try, load, unload and build models.",
     "top": "Show the models of a running system, live.",

@@ -4,28 +4,37 @@ from edge_mm_ros.datatypes.audio import AudioChunk
 from edge_mm_ros.datatypes.detections import Detections
 from edge_mm_ros.datatypes.errors import EdgeMmError, InvalidInput
 from edge_mm_ros.datatypes.geometry import RigidTransform
+from edge_mm_ros.datatypes.ground_truth import WALL_LABEL, GroundTruth, TrueObject
 from edge_mm_ros.datatypes.health import Health, HealthLevel
 from edge_mm_ros.datatypes.image import CameraCalibration, Image
+from edge_mm_ros.datatypes.laser_scan import LaserScan
 from edge_mm_ros.datatypes.objects import Object3D, Objects
+from edge_mm_ros.datatypes.odometry import Odometry
 from edge_mm_ros.datatypes.point_cloud import PointCloud
+from edge_mm_ros.datatypes.radar_scan import RadarScan
 from edge_mm_ros.datatypes.range_reading import RangeReading
 from edge_mm_ros.datatypes.safety import EventPhase, SafetyEvent, SafetyLevel, SafetyStatus
 from edge_mm_ros.datatypes.summary import Summary
 from edge_mm_ros.datatypes.transcript import Transcript
 
 __all__ = [
+    "WALL_LABEL",
     "AudioChunk",
     "CameraCalibration",
     "Detections",
     "EdgeMmError",
     "EventPhase",
+    "GroundTruth",
     "Health",
     "HealthLevel",
     "Image",
     "InvalidInput",
+    "LaserScan",
     "Object3D",
     "Objects",
+    "Odometry",
     "PointCloud",
+    "RadarScan",
     "RangeReading",
     "RigidTransform",
     "SafetyEvent",
@@ -33,4 +42,5 @@ __all__ = [
     "SafetyStatus",
     "Summary",
     "Transcript",
+    "TrueObject",
 ]

@@ -22,7 +22,9 @@ class Object3D:
         position_m: float64 (3,), the centre of the object.
         size_m: float64 (3,), extent along x, y, z of the robot's frame.
         covariance_m2: float64 (3, 3), of the position.
-        sources: the sensors that it rests on, for example ``("camera", "lidar")``.
+        sources: the sensors that it rests on, for example ``("camera", "lidar")``; empty where it
+            is not seen now, but predicted.
+        velocity_mps: float64 (3,), in the axes of its frame; None where it is not known.
     """
 
     track_id: str
@@ -32,6 +34,7 @@ class Object3D:
     size_m: NDArray[np.float64]
     covariance_m2: NDArray[np.float64]
     sources: tuple[str, ...]
+    velocity_mps: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         shapes = (self.position_m.shape, self.size_m.shape, self.covariance_m2.shape)
@@ -40,8 +43,14 @@ class Object3D:
                 "shape",
                 f"object: expected position (3,), size (3,), covariance (3, 3), got {shapes}",
             )
-        if not (np.all(np.isfinite(self.position_m)) and np.all(np.isfinite(self.covariance_m2))):
+        if not (_is_finite(self.position_m) and _is_finite(self.covariance_m2)):
             raise InvalidInput("not_finite", f"object '{self.label}': its place is not finite")
+        if self.velocity_mps is not None and not (
+            self.velocity_mps.shape == (3,) and _is_finite(self.velocity_mps)
+        ):
+            raise InvalidInput(
+                "not_finite", f"object '{self.label}': its velocity is not three finite numbers"
+            )
 
     @property
     def distance_m(self) -> float:
@@ -70,3 +79,8 @@ class Objects:
 
     def __len__(self) -> int:
         return len(self.objects)
+
+
+def _is_finite(values: NDArray[np.float64]) -> bool:
+    """Whether a few numbers are all finite; for so few, faster without numpy."""
+    return all(map(math.isfinite, values.ravel().tolist()))

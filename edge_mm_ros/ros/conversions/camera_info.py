@@ -1,4 +1,4 @@
-"""Calibrations from ``sensor_msgs/CameraInfo``."""
+"""Calibrations from ``sensor_msgs/CameraInfo``, and back."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 from sensor_msgs.msg import CameraInfo
 
 from edge_mm_ros.datatypes import CameraCalibration, InvalidInput
+from edge_mm_ros.ros.conversions.stamps import to_stamp
 
 
 def calibration_from_msg(message: CameraInfo) -> CameraCalibration:
@@ -48,3 +49,20 @@ def calibration_from_msg(message: CameraInfo) -> CameraCalibration:
         np.asarray(message.d, dtype=np.float64),
         frame_id,
     )
+
+
+def calibration_to_msg(calibration: CameraCalibration, stamp_ns: int) -> CameraInfo:
+    """A message of a rectified, whole picture."""
+    k = calibration.k
+    message = CameraInfo(
+        width=calibration.width,
+        height=calibration.height,
+        distortion_model=calibration.distortion_model,
+        d=calibration.distortion.tolist(),
+        k=k.reshape(-1),
+        r=np.eye(3).reshape(-1),
+        p=np.column_stack([k, np.zeros(3)]).reshape(-1),
+    )
+    message.header.frame_id = calibration.frame_id
+    message.header.stamp = to_stamp(stamp_ns)
+    return message

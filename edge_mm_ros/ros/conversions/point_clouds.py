@@ -1,12 +1,14 @@
-"""Point clouds from ``sensor_msgs/PointCloud2``, whatever their layout."""
+"""Point clouds from ``sensor_msgs/PointCloud2``, whatever their layout, and back."""
 
 from __future__ import annotations
+
+import array
 
 import numpy as np
 from sensor_msgs.msg import PointCloud2, PointField
 
 from edge_mm_ros.datatypes import InvalidInput, PointCloud
-from edge_mm_ros.ros.conversions.stamps import to_ns
+from edge_mm_ros.ros.conversions.stamps import to_ns, to_stamp
 
 _FORMATS = {PointField.FLOAT32: "f4", PointField.FLOAT64: "f8"}
 
@@ -71,6 +73,27 @@ def cloud_from_msg(message: PointCloud2) -> PointCloud:
         message.header.frame_id,
         dropped,
     )
+
+
+def cloud_to_msg(cloud: PointCloud) -> PointCloud2:
+    """A message of one row of points, x y z as float32."""
+    data = array.array("B")
+    data.frombytes(np.ascontiguousarray(cloud.points_m, dtype="<f4").tobytes())
+    message = PointCloud2(
+        height=1,
+        width=len(cloud.points_m),
+        fields=[
+            PointField(name=axis, offset=4 * index, datatype=PointField.FLOAT32, count=1)
+            for index, axis in enumerate("xyz")
+        ],
+        point_step=12,
+        row_step=12 * len(cloud.points_m),
+        data=data,
+        is_dense=True,
+    )
+    message.header.frame_id = cloud.frame_id
+    message.header.stamp = to_stamp(cloud.stamp_ns)
+    return message
 
 
 def _field(message: PointCloud2, axis: str, where: str) -> PointField:
