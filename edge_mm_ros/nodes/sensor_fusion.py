@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from nav_msgs.msg import Odometry as OdometryMsg
 from sensor_msgs.msg import CameraInfo, PointCloud2
 from vision_msgs.msg import Detection2DArray, Detection3DArray
 from visualization_msgs.msg import MarkerArray
@@ -17,16 +18,21 @@ from edge_mm_ros.datatypes import Health, HealthLevel, InvalidInput
 from edge_mm_ros.nodes.running import run_node
 from edge_mm_ros.params.sensor_fusion import CameraMounting, Mounting, SensorFusionParams
 from edge_mm_ros.pipelines.fusion import FusionResult, SensorFusion
+from edge_mm_ros.pipelines.stamps import NS_PER_S
 from edge_mm_ros.ros.conversions.camera_info import calibration_from_msg
 from edge_mm_ros.ros.conversions.detections import detections_from_msg
-from edge_mm_ros.ros.conversions.objects import markers_to_msg, objects_to_msg, sources_to_msg
+from edge_mm_ros.ros.conversions.object_markers import markers_to_msg
+from edge_mm_ros.ros.conversions.objects import objects_to_msg, sources_to_msg
+from edge_mm_ros.ros.conversions.odometry import odometry_from_msg
 from edge_mm_ros.ros.conversions.point_clouds import cloud_from_msg
+from edge_mm_ros.ros.conversions.stamps import to_ns
 from edge_mm_ros.ros.conversions.transforms import TransformSource
 from edge_mm_ros.ros.node import EdgeNode
 from edge_mm_ros.ros.qos import RELIABLE, SENSOR
 from edge_mm_ros.ros.work_queue import drop_oldest, latest_only
 
 _MAX_WAITING_DETECTIONS = 10
+_MAX_WAITING_ODOMETRY = 200
 
 
 @dataclass
@@ -69,6 +75,14 @@ class SensorFusionNode(EdgeNode):
         self._transforms = TransformSource(self, params.robot_frame)
         self._tallies = {camera: _Tally() for camera in params.cameras}
         self._not_finite.clear()
+        if params.odometry:
+            self.listen(
+                OdometryMsg,
+                params.odometry,
+                self._on_odometry,
+                qos=SENSOR,
+                queue=drop_oldest(_MAX_WAITING_ODOMETRY),
+            )
         for lidar in params.lidars:
             self.listen(
                 PointCloud2,
@@ -133,11 +147,19 @@ class SensorFusionNode(EdgeNode):
 
     def _on_camera_info(self, camera: str, message: CameraInfo) -> None:
         assert self._fusion is not None
-        self._fusion.set_calibration(camera, calibration_from_msg(message))
+        stamp_ns = to_ns(message.header.stamp)
+        self._fusion.set_calibration(camera, calibration_from_msg(message), stamp_ns)
+
+    def _on_odometry(self, message: OdometryMsg) -> None:
+        assert self._fusion is not None
+        odometry = odometry_from_msg(message)
+        self._check_stamp(odometry.stamp_ns)
+        self._fusion.add_odometry(odometry)
 
     def _on_cloud(self, lidar: str, message: PointCloud2) -> None:
         assert self._fusion is not None and self._transforms is not None
         cloud = cloud_from_msg(message)
+        self._check_stamp(cloud.stamp_ns)
         pose = self.params.lidar_mounting.get(lidar, Mounting()).pose()
         place = self._transforms.place(lidar, cloud.frame_id, cloud.stamp_ns, pose)
         self._fusion.add_cloud(lidar, cloud, place)
@@ -155,6 +177,7 @@ class SensorFusionNode(EdgeNode):
     def _on_detections(self, camera: str, message: Detection2DArray) -> None:
         assert self._fusion is not None and self._transforms is not None
         detections = detections_from_msg(message)
+        self._check_stamp(detections.stamp_ns)
         pose = self.params.camera_mounting.get(camera, CameraMounting()).robot_from_optical()
         place = self._transforms.place(camera, detections.frame_id, detections.stamp_ns, pose)
         result = self._fusion.fuse(camera, detections, place)
@@ -164,21 +187,34 @@ class SensorFusionNode(EdgeNode):
         if self._markers.subscribers:
             self._markers.publish(markers_to_msg(result.objects))
 
+    def _check_stamp(self, stamp_ns: int) -> None:
+        """Refuse a stamp that says nothing, and one against which all that follow would be late."""
+        if stamp_ns == 0:
+            raise InvalidInput(
+                "stamp_zero",
+                "the stamp is 0: its driver gives none, and nothing can be placed in time",
+            )
+        ahead_s = (stamp_ns - self.now_ns()) / NS_PER_S
+        if ahead_s > self.params.clock_tolerance_s:
+            raise InvalidInput(
+                "stamp_ahead",
+                f"the stamp lies {ahead_s:.1f} s ahead of the clock; the measurement is left out; "
+                "is its clock right?",
+            )
+
     def _count(self, camera: str, result: FusionResult) -> None:
         tally = self._tallies[camera]
-        mine = f"camera:{camera}"
-        for item in result.objects.objects:
-            if mine in item.sources:
-                with_lidar = any(source.startswith("lidar:") for source in item.sources)
-                tally.placed["LiDAR" if with_lidar else "camera"] += 1
+        for sources in result.placed:
+            with_lidar = any(source.startswith("lidar:") for source in sources)
+            tally.placed["LiDAR" if with_lidar else "camera"] += 1
         tally.too_steep = any(error.kind == "steep" for error in result.refused)
         for error in result.refused:
             tally.refused[error.kind] += 1
             tally.last_refusal = str(error)
         tally.without_cloud = tuple(name for name, at in result.clouds.items() if at is None)
 
-    def _on_notice(self, topic: str, line: str) -> None:
-        self.bad_input(self.resolve_topic_name(topic), InvalidInput("stamp_jump", line))
+    def _on_notice(self, topic: str, notice: InvalidInput) -> None:
+        self.bad_input(self.resolve_topic_name(topic), notice)
 
     def _release_transforms(self) -> None:
         if self._transforms is not None:

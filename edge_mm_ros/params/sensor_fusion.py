@@ -9,6 +9,7 @@ from pydantic import model_validator
 
 from edge_mm_ros.datatypes import RigidTransform
 from edge_mm_ros.params.base import NodeParams, StrictModel, TopicPrefix, parameter
+from edge_mm_ros.params.tracking import TrackingParams
 
 # REP-103: an optical frame has x right, y down, z forward; a body frame x forward, y left, z up.
 BODY_FROM_OPTICAL = RigidTransform(
@@ -95,14 +96,19 @@ class SensorFusionParams(NodeParams):
     )
     camera_timeout_s: float = parameter(
         0.5,
-        "How long one camera's objects stay in the output of the others.",
+        "How long a camera and its LiDARs count among the sources of what they saw.",
         unit="s",
         live=True,
         ge=0,
         le=10,
     )
     coast_s: float = parameter(
-        1.0, "How long an unseen object keeps its track id.", unit="s", live=True, ge=0, le=60
+        2.5,
+        "How long an object that is not seen is predicted and keeps its track id.",
+        unit="s",
+        live=True,
+        ge=0,
+        le=60,
     )
     max_speed_mps: float = parameter(
         3.0, "Fastest that an object is expected to move.", unit="m/s", live=True, gt=0, le=100
@@ -154,6 +160,29 @@ class SensorFusionParams(NodeParams):
         ge=0,
         le=10,
     )
+
+    odometry: str = parameter(
+        "",
+        "Topic of the robot's own motion (nav_msgs/Odometry); empty: none, and objects are "
+        "followed as the robot sees them move.",
+    )
+    odometry_timeout_s: float = parameter(
+        0.3,
+        "Furthest that a measurement may lie after the newest odometry; further, it is left out.",
+        unit="s",
+        live=True,
+        ge=0,
+        le=10,
+    )
+    clock_tolerance_s: float = parameter(
+        0.5,
+        "How far a measurement's stamp may lie ahead of the node's clock; further, it is left out.",
+        unit="s",
+        live=True,
+        ge=0,
+        le=3600,
+    )
+    tracking: TrackingParams = parameter(TrackingParams(), "How objects are followed.", live=True)
 
     @model_validator(mode="after")
     def _check_sensors(self) -> SensorFusionParams:

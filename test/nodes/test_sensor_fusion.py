@@ -16,6 +16,7 @@ pytest.importorskip("vision_msgs")
 from diagnostic_msgs.msg import DiagnosticArray
 from fakes.kitti import read_frame
 from fakes.kitti_topics import camera_info, fusion_parameters, point_cloud
+from nav_msgs.msg import Odometry
 from rclpy.lifecycle import TransitionCallbackReturn as Result
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, PointCloud2, PointField
@@ -27,10 +28,12 @@ from edge_mm_ros.nodes.sensor_fusion import SensorFusionNode
 from edge_mm_ros.ros.conversions.detections import detections_to_msg
 from edge_mm_ros.ros.conversions.objects import objects_from_msg
 from edge_mm_ros.ros.conversions.stamps import to_ns, to_stamp
+from edge_mm_ros.ros.conversions.velocities import velocities_from_msg
 from edge_mm_ros.ros.qos import RELIABLE, TopicQos
 
 STAMP_NS = 1_700_000_000_100_000_001
 MS = 1_000_000
+LAST_STAMP_NS = (2**31 - 1) * 1000 * MS  # the last that a message can hold, in 2038
 DIAGNOSTICS = TopicQos(depth=100, reliable=True)
 PLACED = {
     "cameras": ["front"],
@@ -115,7 +118,8 @@ class Wired:
             CameraInfo: graph.publisher(CameraInfo, "front/camera_info", RELIABLE),
             PointCloud2: graph.publisher(PointCloud2, "top/points", RELIABLE),
         }
-        self.sent = dict.fromkeys(self.publishers, 0)
+        if topic := parameters.get("odometry"):
+            self.publishers[Odometry] = graph.publisher(Odometry, topic, RELIABLE)
         for publisher in self.publishers.values():
             graph.spin_until_connected(publisher)
         # A subscription is made anew once a reliable publisher is there; wait for that one.
@@ -181,7 +185,12 @@ def test_objects_sources_and_markers(ros_graph: Any) -> None:
     assert values["sensors"] == "camera:front,lidar:top"
     assert wired.sources[0].header == wired.objects[0].header
     assert [marker.action for marker in markers[1].markers] == [Marker.DELETEALL]
-    assert len(markers[0].markers) == 3
+    assert [marker.ns for marker in markers[0].markers] == [
+        "",
+        "objects",
+        "captions",
+        "covariances",
+    ]
     # No detections is a measurement too: its message tells that nothing is there.
     assert len(wired.objects[1].detections) == 0
     assert to_ns(wired.objects[1].header.stamp) == STAMP_NS + 100 * MS
@@ -240,15 +249,84 @@ def test_stamps_that_jump_back_an_hour_are_told_and_work_goes_on(ros_graph: Any)
     wired = Wired(ros_graph, PLACED)
     back_ns = STAMP_NS - 3600 * 1000 * MS
     wired.feed(info(), cloud(), detections(PERSON_BOX))
-    wired.feed(cloud(back_ns), detections(PERSON_BOX, stamp_ns=back_ns))
+    wired.feed(info(back_ns), cloud(back_ns), detections(PERSON_BOX, stamp_ns=back_ns))
     wired.wait_objects(2)
     (found,) = objects_from_msg(wired.objects[1]).objects
     assert found.position_m[0] == pytest.approx(8.25, abs=0.1)
-    ros_graph.spin_until(
-        lambda: wired.told("/front/detections stamp_jump") and wired.told("/top/points stamp_jump"),
-        what="the diagnostic entries",
-    )
-    assert "jumped back by 3600.0 s" in wired.told("/front/detections stamp_jump")[0].message
+    for topic in ("/front/camera_info", "/top/points", "/front/detections"):
+        entry = f"input {topic} stamp_jump"
+        ros_graph.spin_until(lambda entry=entry: bool(wired.told(entry)), what=entry)
+        assert "jumped back by 3600.0 s" in wired.told(entry)[0].message
+
+
+def test_a_velocity_is_told_beside_the_sources(ros_graph: Any) -> None:
+    wired = Wired(ros_graph, PLACED)
+    wired.feed(info())
+    for step in range(12):  # 2 px to the right each 0.1 s, 8 m away: 0.32 m/s
+        left, top, right, bottom = PERSON_BOX
+        box = (left + 2 * step, top, right + 2 * step, bottom)
+        wired.feed(detections(box, stamp_ns=STAMP_NS + step * 100 * MS))
+    ros_graph.spin_until(lambda: len(wired.sources) == 12, what="the sources")
+    velocity = velocities_from_msg(wired.sources[-1])["1"]
+    assert velocity[0] == pytest.approx(0.0, abs=0.15)
+    assert velocity[1] == pytest.approx(-0.32, abs=0.15)
+
+
+def odometry(stamp_ns: int, x: float) -> Odometry:
+    message = Odometry(child_frame_id="base_link")
+    message.header.frame_id = "odom"
+    message.header.stamp = to_stamp(stamp_ns)
+    message.pose.pose.position.x = x
+    message.pose.pose.orientation.w = 1.0
+    return message
+
+
+def test_odometry_is_followed_where_it_is_given(ros_graph: Any) -> None:
+    wired = Wired(ros_graph, {**PLACED, "odometry": "odom"})
+    wired.feed(info(), detections(PERSON_BOX))
+    name = "input /front/detections no_odometry"
+    ros_graph.spin_until(lambda: wired.told(name), what=name)
+    wired.feed(odometry(STAMP_NS, 100.0), cloud(), detections(PERSON_BOX))
+    wired.wait_objects(1)
+    (found,) = objects_from_msg(wired.objects[0]).objects
+    assert found.position_m[0] == pytest.approx(8.25, abs=0.1)  # in the robot's frame, not odom
+    wired.feed(odometry(STAMP_NS + 100 * MS, 110.0))
+    name = "input /odom odometry_jump"
+    ros_graph.spin_until(lambda: wired.told(name), what=name)
+    assert "it jumped by 10.0 m" in wired.told(name)[0].message
+
+
+def test_late_pictures_count_at_their_own_time_and_too_late_ones_are_told(ros_graph: Any) -> None:
+    wired = Wired(ros_graph, PLACED)
+    wired.feed(info(), detections(PERSON_BOX), detections(PERSON_BOX, stamp_ns=STAMP_NS + 600 * MS))
+    wired.feed(detections(PERSON_BOX, stamp_ns=STAMP_NS + 200 * MS))
+    wired.wait_objects(3)
+    assert to_ns(wired.objects[2].header.stamp) == STAMP_NS + 600 * MS
+    wired.feed(detections(PERSON_BOX, stamp_ns=STAMP_NS + 50 * MS))
+    name = "input /front/detections late"
+    ros_graph.spin_until(lambda: wired.told(name), what=name)
+    assert "'front' lie 0.55 s before the newest ones" in wired.told(name)[0].message
+    assert len(wired.objects) == 3
+
+
+@pytest.mark.parametrize(
+    ("stamp_ns", "kind", "text"),
+    [(0, "stamp_zero", "the stamp is 0"), (LAST_STAMP_NS, "stamp_ahead", "s ahead of the clock")],
+)
+def test_a_stamp_of_zero_or_from_the_future_is_told_and_left_out(
+    ros_graph: Any, stamp_ns: int, kind: str, text: str
+) -> None:
+    wired = Wired(ros_graph, PLACED)
+    wired.feed(info(), cloud(stamp_ns), detections(PERSON_BOX, stamp_ns=stamp_ns))
+    for topic in ("/front/detections", "/top/points"):
+        name = f"input {topic} {kind}"
+        ros_graph.spin_until(lambda name=name: wired.told(name), what=name)
+        assert text in wired.told(name)[0].message
+    assert wired.objects == []
+    wired.feed(cloud(), detections(PERSON_BOX))
+    wired.wait_objects(1)
+    (found,) = objects_from_msg(wired.objects[0]).objects
+    assert found.position_m[0] == pytest.approx(8.25, abs=0.1)
 
 
 def test_its_health_tells_what_became_of_detections(ros_graph: Any) -> None:

@@ -1,4 +1,4 @@
-"""Objects as ``vision_msgs`` 4, their sources as diagnostics, and markers for the eye."""
+"""Objects as ``vision_msgs`` 4, and their sources and velocities as diagnostics."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import math
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import Point, Pose, PoseWithCovariance, Quaternion, Vector3
-from rclpy.duration import Duration
-from std_msgs.msg import ColorRGBA, Header
+from std_msgs.msg import Header
 from vision_msgs.msg import (
     BoundingBox3D,
     Detection3D,
@@ -16,20 +15,17 @@ from vision_msgs.msg import (
     ObjectHypothesis,
     ObjectHypothesisWithPose,
 )
-from visualization_msgs.msg import Marker, MarkerArray
 
 from edge_mm_ros.datatypes import InvalidInput, Object3D, Objects
 from edge_mm_ros.ros.conversions.stamps import to_ns, to_stamp
+from edge_mm_ros.ros.conversions.velocities import velocity_values
 
-_MARKER_LIFETIME_S = 1.0
 _TURN_VARIANCE = math.pi**2  # the orientation is not measured: any is as good
-_SIGHTED = ColorRGBA(r=0.1, g=0.7, b=1.0, a=0.5)
-_MEASURED = ColorRGBA(r=0.1, g=1.0, b=0.3, a=0.5)
 
 
 def objects_to_msg(objects: Objects) -> Detection3DArray:
     """A message; `id` is the track, the pose is the object's centre, axes along the frame's."""
-    header = _header(objects)
+    header = header_of(objects)
     message = Detection3DArray(header=header)
     for item in objects.objects:
         x, y, z = (float(value) for value in item.position_m)
@@ -83,66 +79,33 @@ def objects_from_msg(message: Detection3DArray) -> Objects:
 
 
 def sources_to_msg(objects: Objects) -> DiagnosticArray:
-    """Which sensors each object rests on: one status for each, named after its track."""
-    message = DiagnosticArray(header=_header(objects))
+    """Which sensors each object rests on, and its velocity: one status, named after its track.
+
+    The source of what is not seen now is ``prediction``.
+    """
+    message = DiagnosticArray(header=header_of(objects))
     for item in objects.objects:
         kinds = dict.fromkeys(source.partition(":")[0] for source in item.sources)
         values = {
-            "source": "+".join(kinds),
+            "source": "+".join(kinds) or "prediction",
             "distance_m": f"{item.distance_m:.3f}",
             "bearing_rad": f"{item.bearing_rad:.4f}",
             "sensors": ",".join(item.sources),
         }
+        pairs = [KeyValue(key=key, value=value) for key, value in values.items()]
+        if item.velocity_mps is not None:
+            pairs += velocity_values(item.velocity_mps)
         message.status.append(
             DiagnosticStatus(
                 level=DiagnosticStatus.OK,
                 name=item.track_id,
                 message=item.label,
-                values=[KeyValue(key=key, value=value) for key, value in values.items()],
+                values=pairs,
             )
         )
     return message
 
 
-def markers_to_msg(objects: Objects) -> MarkerArray:
-    """A box and a caption for each object; what an earlier array showed is deleted first."""
-    header = _header(objects)
-    lifetime = Duration(seconds=_MARKER_LIFETIME_S).to_msg()
-    message = MarkerArray(markers=[Marker(header=header, action=Marker.DELETEALL)])
-    for index, item in enumerate(objects.objects):
-        x, y, z = (float(value) for value in item.position_m)
-        length, width, height = (max(float(value), 0.05) for value in item.size_m)
-        measured = any(not source.startswith("camera") for source in item.sources)
-        message.markers.append(
-            Marker(
-                header=header,
-                ns="objects",
-                id=index,
-                type=Marker.CUBE,
-                action=Marker.ADD,
-                pose=Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(w=1.0)),
-                scale=Vector3(x=length, y=width, z=height),
-                color=_MEASURED if measured else _SIGHTED,
-                lifetime=lifetime,
-            )
-        )
-        top = Point(x=x, y=y, z=z + height / 2.0 + 0.3)
-        message.markers.append(
-            Marker(
-                header=header,
-                ns="captions",
-                id=index,
-                type=Marker.TEXT_VIEW_FACING,
-                action=Marker.ADD,
-                pose=Pose(position=top, orientation=Quaternion(w=1.0)),
-                scale=Vector3(x=0.0, y=0.0, z=0.3),
-                color=ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0),
-                lifetime=lifetime,
-                text=f"{item.label} {item.track_id} {item.distance_m:.1f} m".strip(),
-            )
-        )
-    return message
-
-
-def _header(objects: Objects) -> Header:
+def header_of(objects: Objects) -> Header:
+    """The header that all messages about the same objects share."""
     return Header(stamp=to_stamp(objects.stamp_ns), frame_id=objects.frame_id)

@@ -18,6 +18,7 @@ from edge_mm_ros.datatypes import (
     Detections,
     InvalidInput,
     Object3D,
+    Odometry,
     PointCloud,
     RigidTransform,
 )
@@ -49,7 +50,7 @@ class Rig:
         self.params = params(**changes)
         self.fusion = SensorFusion(self.params, lambda topic, line: self.notices.append(topic))
         for camera in self.params.cameras:
-            self.fusion.set_calibration(camera, CALIBRATION)
+            self.fusion.set_calibration(camera, CALIBRATION, 0)
 
     def cloud(self, robot_points_m: NDArray[np.float64], stamp_ns: int = 0) -> None:
         points = LIDAR_PLACE.inverse().apply(robot_points_m).astype(np.float32)
@@ -188,7 +189,9 @@ def test_stamps_that_jump_back_an_hour_begin_anew_and_are_told_once() -> None:
     rig.cloud(SCENE, 0)
     first = rig.see(PERSON_BOX, stamp_ns=0)
     second = rig.see(PERSON_BOX, stamp_ns=100 * MS)
-    assert rig.notices == ["top/points", "front/detections"]
+    for stamp_ns in (hour, 0, 100 * MS):
+        rig.fusion.set_calibration("front", CALIBRATION, stamp_ns)
+    assert rig.notices == ["top/points", "front/detections", "front/camera_info"]
     assert first.clouds["top"] == 0.0
     assert [item.track_id for item in first.objects.objects] == ["1"]
     assert [item.track_id for item in second.objects.objects] == ["1"]
@@ -211,6 +214,116 @@ def test_two_cameras_keep_each_other_s_objects() -> None:
     rig = Rig(cameras=("front", "side"), lidars=(), camera_mounting={"front": pose, "side": pose})
     rig.see((100.0, 227.0, 150.0, 356.0))
     assert len(rig.see((500.0, 227.0, 550.0, 356.0), camera="side").objects) == 2
+
+
+def test_cameras_with_delays_of_their_own_give_one_place_and_velocity() -> None:
+    """A person walks 1 m/s to the left; the side camera's pictures come 150 ms late."""
+    pose = {"xyz_m": (0.0, 0.0, 1.7), "rpy_rad": (0.0, 0.0, 0.0)}
+    rig = Rig(cameras=("front", "side"), lidars=(), camera_mounting={"front": pose, "side": pose})
+    depth = rig.only(PERSON_BOX).position_m[0]
+    rig.fusion.reset()
+
+    def see(camera: str, at_s: float) -> FusionResult:
+        shift = -500.0 * (at_s - 1.0) / depth
+        left, top, right, bottom = PERSON_BOX
+        box = (left + shift, top, right + shift, bottom)
+        return rig.see(box, camera=camera, stamp_ns=round(at_s * 1e9))
+
+    for step in range(2, 21):
+        see("front", 0.1 * step)
+        result = see("side", 0.1 * step - 0.15)
+    (found,) = result.objects.objects
+    assert result.objects.stamp_ns == 2000 * MS
+    assert found.position_m[1] == pytest.approx(1.0, abs=0.05)
+    assert found.velocity_mps == pytest.approx([0.0, 1.0, 0.0], abs=0.1)
+
+
+def test_a_picture_older_than_the_horizon_is_named_and_changes_nothing() -> None:
+    rig = Rig(lidars=())
+    rig.see(PERSON_BOX, stamp_ns=1000 * MS)
+    with pytest.raises(InvalidInput, match="lie 0.60 s before the newest") as raised:
+        rig.see(PERSON_BOX, stamp_ns=400 * MS)
+    assert raised.value.kind == "late"
+    assert rig.only(PERSON_BOX, stamp_ns=1100 * MS).track_id == "1"
+
+
+def test_a_person_who_is_not_detected_for_two_seconds_keeps_the_id() -> None:
+    rig = Rig(lidars=())
+    for step in range(10):
+        rig.see(PERSON_BOX, stamp_ns=step * 100 * MS)
+    for step in range(10, 29):
+        hidden = rig.only(stamp_ns=step * 100 * MS)
+    assert (hidden.track_id, hidden.sources) == ("1", ())
+    assert rig.only(PERSON_BOX, stamp_ns=2900 * MS).track_id == "1"
+
+
+def odometry(stamp_ns: int, x: float, speed: float = 1.0, child: str = "base_link") -> Odometry:
+    return Odometry(
+        RigidTransform.from_xyz_rpy((x, 2.0, 0.0), (0.0, 0.0, 0.0)),
+        np.array([speed, 0.0, 0.0]),
+        np.zeros(3),
+        np.eye(6),
+        np.eye(6),
+        stamp_ns,
+        "odom",
+        child,
+    )
+
+
+def approach(rig: Rig, seconds: float = 2.0) -> Object3D:
+    """The robot drives 1 m/s towards a standing person, 14 m away at first."""
+    for step in range(round(seconds * 10) + 1):
+        at_s = 0.1 * step
+        if rig.params.odometry:
+            rig.fusion.add_odometry(odometry(round(at_s * 1e9), at_s))
+        ahead = 14.0 - at_s
+        # As a camera at 1.7 m sees 1.9 m of height and 0.8 m of width with a focal length of 500.
+        box = (
+            320 - 200 / ahead,
+            240 - 100 / ahead,
+            320 + 200 / ahead,
+            240 + 850 / ahead,
+        )
+        found = rig.only(box, stamp_ns=round(at_s * 1e9))
+    return found
+
+
+def test_with_odometry_what_stands_has_no_velocity_though_the_robot_drives() -> None:
+    without = approach(Rig(lidars=()))
+    assert without.velocity_mps is not None
+    assert without.velocity_mps[0] == pytest.approx(-1.0, abs=0.2)
+    found = approach(Rig(lidars=(), odometry="odom"))
+    assert found.velocity_mps == pytest.approx(np.zeros(3), abs=0.1)
+    assert found.position_m[:2] == pytest.approx([12.25, 0.0], abs=0.3)  # from the robot, not odom
+
+
+def test_odometry_moves_a_cloud_to_the_picture_s_time() -> None:
+    rig = Rig(odometry="odom")
+    for step in range(3):
+        rig.fusion.add_odometry(odometry(step * 50 * MS, 10.0 * 0.05 * step, speed=10.0))
+    rig.cloud(SCENE + [1.0, 0.0, 0.0], 0)  # 1 m further away, 0.1 s earlier, at 10 m/s
+    found = rig.only(PERSON_BOX, stamp_ns=100 * MS)
+    assert "lidar:top" in found.sources
+    assert found.position_m[0] == pytest.approx(8.25, abs=0.05)
+
+
+def test_odometry_that_jumps_is_named_and_tracks_begin_anew() -> None:
+    rig = Rig(lidars=(), odometry="odom")
+    approach(rig)
+    rig.fusion.add_odometry(odometry(2100 * MS, 12.1))
+    assert rig.notices == ["odom"]
+    found = rig.only(PERSON_BOX, stamp_ns=2100 * MS)
+    assert found.track_id == "1"
+    assert found.position_m[0] == pytest.approx(7.75, abs=0.3)
+
+
+def test_without_odometry_where_it_is_expected_a_picture_is_left_out() -> None:
+    rig = Rig(lidars=(), odometry="odom")
+    with pytest.raises(InvalidInput) as raised:
+        rig.see(PERSON_BOX)
+    assert raised.value.kind == "no_odometry"
+    with pytest.raises(InvalidInput, match="that of 'trailer', expected robot_frame, 'base_link'"):
+        rig.fusion.add_odometry(odometry(0, 0.0, child="trailer"))
 
 
 def test_two_people_in_one_picture_are_never_merged() -> None:
@@ -254,7 +367,7 @@ def fuse_kitti(shared_data: Callable[[str], Path], name: str) -> dict[str, tuple
         },
     )
     fusion = SensorFusion(settings)
-    fusion.set_calibration("front", replace(CALIBRATION, width=1242, height=375, k=frame.k))
+    fusion.set_calibration("front", replace(CALIBRATION, width=1242, height=375, k=frame.k), 0)
     camera = settings.camera_mounting["front"].robot_from_optical()
     lidar = settings.lidar_mounting["top"].pose()
     assert camera is not None

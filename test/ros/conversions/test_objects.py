@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_array_equal
 
 pytest.importorskip("vision_msgs")
 
 from vision_msgs.msg import Detection3D, ObjectHypothesis, ObjectHypothesisWithPose
-from visualization_msgs.msg import Marker
 
 from edge_mm_ros.datatypes import InvalidInput, Object3D, Objects
 from edge_mm_ros.ros.conversions.objects import (
-    markers_to_msg,
     objects_from_msg,
     objects_to_msg,
     sources_to_msg,
 )
+from edge_mm_ros.ros.conversions.velocities import velocities_from_msg
 
 STAMP_NS = 1_700_000_000_000_000_001
 
@@ -120,19 +120,13 @@ def test_sources_are_told_by_track() -> None:
     assert {pair.key: pair.value for pair in second.values}["source"] == "camera"
 
 
-def test_markers_delete_the_old_and_show_the_new() -> None:
-    markers = markers_to_msg(some_objects()).markers
-    assert markers[0].action == Marker.DELETEALL
-    boxes = [marker for marker in markers if marker.type == Marker.CUBE and marker.ns]
-    captions = [marker for marker in markers if marker.type == Marker.TEXT_VIEW_FACING]
-    assert_allclose(
-        [(b.scale.x, b.scale.y, b.scale.z) for b in boxes], [[0.4, 0.6, 1.8], [1, 1, 1]]
-    )
-    assert [caption.text for caption in captions] == ["Normal 7 5.0 m", "Fall 8 6.1 m"]
-    assert len({(marker.ns, marker.id) for marker in markers}) == 5
-    assert all(marker.lifetime.sec == 1 for marker in markers[1:])
-
-
-def test_without_objects_the_old_markers_go() -> None:
-    (only,) = markers_to_msg(Objects((), STAMP_NS, "base_link")).markers
-    assert only.action == Marker.DELETEALL
+def test_velocities_are_told_beside_the_sources() -> None:
+    objects = some_objects()
+    first, second = objects.objects
+    moving = replace(first, velocity_mps=np.array([1.25, -0.5, 0.0]))
+    unseen = replace(second, sources=())
+    message = sources_to_msg(replace(objects, objects=(moving, unseen)))
+    velocities = velocities_from_msg(message)
+    assert set(velocities) == {"7"}
+    assert_array_equal(velocities["7"], [1.25, -0.5, 0.0])
+    assert {p.key: p.value for p in message.status[1].values}["source"] == "prediction"

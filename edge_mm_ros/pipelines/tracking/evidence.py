@@ -1,0 +1,100 @@
+"""What an object is, from what many measurements said it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_URGENT_SHARE = 1.0 / 3.0
+_LONGEST = 1.0  # in time constants
+
+
+@dataclass(frozen=True, eq=False)
+class LabelEvidence:
+    """Counts of each label for each of n tracks, weighted by score, that fade with time.
+
+    Counts of a Dirichlet distribution with exponential forgetting: the share of a label is its
+    expected probability.
+
+    Attributes:
+        labels: all labels seen so far.
+        counts: float64 (n, labels), sums of scores.
+        squares: float64 (n, labels), sums of squared scores.
+    """
+
+    labels: tuple[str, ...]
+    counts: NDArray[np.float64]
+    squares: NDArray[np.float64]
+
+    @classmethod
+    def empty(cls) -> LabelEvidence:
+        """Of no tracks."""
+        return cls((), np.zeros((0, 0)), np.zeros((0, 0)))
+
+    def knowing(self, labels: tuple[str, ...]) -> LabelEvidence:
+        """With further labels, of which no track has any evidence."""
+        new = tuple(sorted(set(labels) - set(self.labels)))
+        if not new:
+            return self
+        wider = ((0, 0), (0, len(new)))
+        return LabelEvidence(
+            self.labels + new, np.pad(self.counts, wider), np.pad(self.squares, wider)
+        )
+
+    def take(self, chosen: NDArray[np.intp]) -> LabelEvidence:
+        """Of some tracks only."""
+        return LabelEvidence(self.labels, self.counts[chosen], self.squares[chosen])
+
+    def with_new(self, count: int) -> LabelEvidence:
+        """With further tracks, of which nothing is known."""
+        more = ((0, count), (0, 0))
+        return LabelEvidence(self.labels, np.pad(self.counts, more), np.pad(self.squares, more))
+
+    def added(
+        self,
+        tracks: NDArray[np.intp],
+        labels: Sequence[str],
+        scores: NDArray[np.float64],
+        memories: NDArray[np.float64],
+    ) -> LabelEvidence:
+        """With one more measurement of some tracks.
+
+        Args:
+            tracks: which tracks, each once.
+            labels: their labels, which must be known.
+            scores: 0 to 1.
+            memories: time since the last measurement of each, in time constants of forgetting.
+        """
+        columns = [self.labels.index(label) for label in labels]
+        weights = np.maximum(scores, 1e-3)  # a score of 0 still names a label
+        counts, squares = self.counts.copy(), self.squares.copy()
+        # While nothing is seen nothing is forgotten, or the first picture after an occlusion
+        # would decide alone.
+        kept = np.exp(-np.minimum(memories, _LONGEST))[:, None]
+        counts[tracks] *= kept
+        squares[tracks] *= kept
+        counts[tracks, columns] += weights
+        squares[tracks, columns] += weights * scores
+        return LabelEvidence(self.labels, counts, squares)
+
+    def shares(self) -> NDArray[np.float64]:
+        """How much of each track's evidence is for each label, float64 (n, labels)."""
+        total = self.counts.sum(axis=1, keepdims=True)
+        return np.asarray(self.counts / np.maximum(total, 1e-300))
+
+    def decide(self, urgent: tuple[str, ...]) -> tuple[list[str], NDArray[np.float64]]:
+        """Each track's label, and the mean score (weighted by itself) that it was seen with.
+
+        Args:
+            urgent: labels for which a third of the evidence is enough.
+        """
+        shares = self.shares()
+        weight = np.where([label in urgent for label in self.labels], 1.0, 0.0)
+        pressing = np.where(shares * weight >= _URGENT_SHARE, shares, 0.0)
+        best = np.where(pressing.any(axis=1), pressing.argmax(axis=1), shares.argmax(axis=1))
+        rows = np.arange(len(best))
+        scores = self.squares[rows, best] / np.maximum(self.counts[rows, best], 1e-300)
+        return [self.labels[column] for column in best], np.clip(scores, 0.0, 1.0)

@@ -1,0 +1,216 @@
+"""The interacting multiple model estimator, for all tracks at once.
+
+Blom, Bar-Shalom: The interacting multiple model algorithm for systems with Markovian switching
+coefficients, IEEE Transactions on Automatic Control 33(8), 1988. The filters are extended Kalman
+filters with the models of `motion`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_mm_ros.params.tracking import TrackingParams
+from edge_mm_ros.pipelines.tracking.measurement import Measurement, RadialVelocity
+from edge_mm_ros.pipelines.tracking.motion import (
+    MODELS,
+    STATES,
+    STRAIGHT,
+    TURN,
+    TURNING,
+    VX,
+    VY,
+    move,
+    process_noise,
+    switching,
+)
+
+_PLACE = slice(0, 3)
+_LEAST_PROBABILITY = 1e-6  # of a model: from 0 it could never come back
+_NEAREST_M = 1e-3  # a radial velocity says nothing about what is at the sensor
+
+
+@dataclass(frozen=True, eq=False)
+class Estimates:
+    """What is believed of the motion of n tracks.
+
+    Attributes:
+        means: float64 (n, 2, 6), by track and model.
+        covariances: float64 (n, 2, 6, 6).
+        models: float64 (n, 2), probabilities of the models.
+    """
+
+    means: NDArray[np.float64]
+    covariances: NDArray[np.float64]
+    models: NDArray[np.float64]
+
+    @classmethod
+    def empty(cls) -> Estimates:
+        """Of no tracks."""
+        return cls(
+            np.zeros((0, MODELS, STATES)), np.zeros((0, MODELS, STATES, STATES)), np.zeros((0, 2))
+        )
+
+    @classmethod
+    def begin(
+        cls, measurements: Sequence[Measurement], params: TrackingParams, max_speed_mps: float
+    ) -> Estimates:
+        """Of tracks of which one measurement is known: their speeds are unknown, up to a limit."""
+        count = len(measurements)
+        means = np.zeros((count, MODELS, STATES))
+        covariances = np.zeros((count, MODELS, STATES, STATES))
+        for index, item in enumerate(measurements):
+            means[index, :, _PLACE] = item.position_m
+            covariances[index, :, _PLACE, _PLACE] = item.noise_m2
+        covariances[..., [VX, VY], [VX, VY]] = (max_speed_mps / 2.0) ** 2
+        covariances[..., TURN, TURN] = params.turn_rate_radps**2
+        models = np.zeros((count, MODELS))
+        total = params.straight_for_s + params.turning_for_s
+        models[:, STRAIGHT] = params.straight_for_s / total
+        models[:, TURNING] = params.turning_for_s / total
+        return cls(means, covariances, models)
+
+    def take(self, chosen: NDArray[np.intp]) -> Estimates:
+        """Of some tracks only."""
+        return Estimates(self.means[chosen], self.covariances[chosen], self.models[chosen])
+
+    def joined(self, other: Estimates) -> Estimates:
+        """Of these tracks, then of the others."""
+        return Estimates(
+            np.concatenate([self.means, other.means]),
+            np.concatenate([self.covariances, other.covariances]),
+            np.concatenate([self.models, other.models]),
+        )
+
+    def replaced(self, chosen: NDArray[np.intp], other: Estimates) -> Estimates:
+        """With the estimates of some tracks exchanged."""
+        means, covariances = self.means.copy(), self.covariances.copy()
+        models = self.models.copy()
+        means[chosen], covariances[chosen] = other.means, other.covariances
+        models[chosen] = other.models
+        return Estimates(means, covariances, models)
+
+    @cached_property
+    def overall(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean (n, 6) and covariance (n, 6, 6) of each track over its models."""
+        means, covariances = _blend(self, self.models[:, :, None])
+        return means[:, 0], covariances[:, 0]
+
+    def predicted(self, params: TrackingParams, elapsed_s: float) -> Estimates:
+        """After a time without measurements."""
+        if not len(self.means) or elapsed_s <= 0.0:
+            return self
+        switch = switching(params, elapsed_s)
+        models = self.models @ switch
+        mixing = self.models[:, :, None] * switch / models[:, None, :]
+        means, covariances = _blend(self, mixing)
+        means, jacobian = move(means, params, elapsed_s)
+        covariances = jacobian @ covariances @ jacobian.swapaxes(-1, -2)
+        covariances += process_noise(params, elapsed_s)
+        return Estimates(means, covariances, models)
+
+    def updated(
+        self,
+        positions_m: NDArray[np.float64],
+        noises_m2: NDArray[np.float64],
+        radial: Sequence[RadialVelocity | None],
+    ) -> Estimates:
+        """After one measurement of each track.
+
+        Args:
+            positions_m: float64 (n, 3).
+            noises_m2: float64 (n, 3, 3).
+            radial: radial velocities, None for tracks without.
+        """
+        if not len(self.means):
+            return self
+        given = any(item is not None for item in radial)
+        rows = 4 if given else 3
+        observe = np.zeros((*self.means.shape[:2], rows, STATES))
+        observe[..., range(3), range(3)] = 1.0
+        noise = np.zeros((len(self.means), 1, rows, rows))
+        noise[:, 0, :3, :3] = noises_m2
+        gap = np.zeros((*self.means.shape[:2], rows))
+        gap[..., :3] = positions_m[:, None] - self.means[..., _PLACE]
+        if given:
+            for index, item in enumerate(radial):
+                # Without one, the row observes nothing, and its noise is of no account.
+                noise[index, 0, 3, 3] = 1.0 if item is None else item.sigma_mps**2
+                if item is not None:
+                    expected, slope = radial_velocity(self.means[index], item)
+                    observe[index, :, 3] = slope
+                    gap[index, :, 3] = item.speed_mps - expected
+        return self._corrected(observe, noise, gap)
+
+    def _corrected(
+        self,
+        observe: NDArray[np.float64],
+        noise: NDArray[np.float64],
+        gap: NDArray[np.float64],
+    ) -> Estimates:
+        crossed = observe @ self.covariances
+        spread = crossed @ observe.swapaxes(-1, -2) + noise
+        inverse = np.linalg.inv(spread)
+        gain = crossed.swapaxes(-1, -2) @ inverse
+        means = self.means + (gain @ gap[..., None])[..., 0]
+        # Joseph's form stays symmetric and positive definite.
+        keep = np.eye(STATES) - gain @ observe
+        covariances = keep @ self.covariances @ keep.swapaxes(-1, -2)
+        covariances += gain @ noise @ gain.swapaxes(-1, -2)
+        covariances = (covariances + covariances.swapaxes(-1, -2)) / 2.0
+
+        squared = (gap[..., None, :] @ inverse @ gap[..., None])[..., 0, 0]
+        fit = -0.5 * (squared + np.linalg.slogdet(spread)[1])
+        models = self.models * np.exp(fit - fit.max(axis=1, keepdims=True))
+        models = np.maximum(models / models.sum(axis=1, keepdims=True), _LEAST_PROBABILITY)
+        return Estimates(means, covariances, models / models.sum(axis=1, keepdims=True))
+
+
+def radial_velocity(
+    states: NDArray[np.float64], radial: RadialVelocity
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The radial velocities that a sensor should measure, and their derivatives by the states.
+
+    Args:
+        states: float64 (n, 6).
+        radial: says where the sensor is and how it moves.
+
+    Returns:
+        float64 (n,) and float64 (n, 6).
+    """
+    gap = states[:, _PLACE] - radial.sensor_position_m
+    distance = np.maximum(np.linalg.norm(gap, axis=1), _NEAREST_M)
+    ray = gap / distance[:, None]
+    velocity = np.zeros((len(states), 3))
+    velocity[:, :2] = states[:, [VX, VY]]
+    velocity -= radial.sensor_velocity_mps
+    speed = np.einsum("ij,ij->i", ray, velocity)
+    slope = np.zeros((len(states), STATES))
+    slope[:, _PLACE] = (velocity - speed[:, None] * ray) / distance[:, None]
+    slope[:, [VX, VY]] = ray[:, :2]
+    return speed, slope
+
+
+def _blend(
+    estimates: Estimates, shares: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and covariance of mixtures of the two models.
+
+    Args:
+        estimates: of n tracks.
+        shares: float64 (n, 2, m), of each model in each mixture; the sum over models is 1.
+
+    Returns:
+        float64 (n, m, 6) and float64 (n, m, 6, 6).
+    """
+    means = shares.swapaxes(1, 2) @ estimates.means
+    flat = estimates.covariances.reshape(-1, MODELS, STATES * STATES)
+    covariances = (shares.swapaxes(1, 2) @ flat).reshape(*means.shape, STATES)
+    apart = estimates.means[:, STRAIGHT] - estimates.means[:, TURNING]
+    between = apart[:, :, None] * apart[:, None, :]
+    product = shares[:, STRAIGHT] * shares[:, TURNING]
+    return means, covariances + product[..., None, None] * between[:, None]

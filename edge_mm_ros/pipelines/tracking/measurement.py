@@ -1,0 +1,152 @@
+"""What a sensor measured of objects at one time, checked before it reaches a filter."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_mm_ros.datatypes import InvalidInput
+
+_LARGEST_M = 1e6  # further away, squares of distances lose their digits
+_ROUNDING = 1e-6  # of a covariance's elements, as a share of the largest
+_LEAST_MINOR = 1e-14  # likewise; what is smaller is singular but for rounding
+
+
+@dataclass(frozen=True, eq=False)
+class RadialVelocity:
+    """How fast an object's distance from a sensor grows.
+
+    Attributes:
+        speed_mps: positive where the object goes away.
+        sigma_mps: its standard deviation, above 0.
+        sensor_position_m: float64 (3,), in the tracking frame.
+        sensor_velocity_mps: float64 (3,), in the axes of the tracking frame.
+    """
+
+    speed_mps: float
+    sigma_mps: float
+    sensor_position_m: NDArray[np.float64]
+    sensor_velocity_mps: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.speed_mps) or not 0.0 < self.sigma_mps < math.inf:
+            raise InvalidInput(
+                "radial_velocity",
+                f"radial velocity {self.speed_mps:g} m/s with a standard deviation of "
+                f"{self.sigma_mps:g} m/s: expected a finite one with one above 0",
+            )
+        for name in ("sensor_position_m", "sensor_velocity_mps"):
+            _check_vector(getattr(self, name), f"radial velocity: {name}")
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """One object as one sensor, or a camera with a LiDAR, measured it.
+
+    Attributes:
+        position_m: float64 (3,), the object's centre in the tracking frame.
+        noise_m2: float64 (3, 3), covariance of the error that is new in each measurement.
+        label: class name.
+        score: 0 to 1.
+        size_m: float64 (3,), extent along x, y, z.
+        sources: the sensors that it rests on.
+        bias_m2: float64 (3, 3), covariance of the error that successive measurements of the same
+            sensors share, so that no averaging takes it away.
+        radial: how fast it goes away from the sensor, where that is measured.
+    """
+
+    position_m: NDArray[np.float64]
+    noise_m2: NDArray[np.float64]
+    label: str
+    score: float
+    size_m: NDArray[np.float64]
+    sources: tuple[str, ...]
+    bias_m2: NDArray[np.float64] = field(default_factory=lambda: np.zeros((3, 3)))
+    radial: RadialVelocity | None = None
+
+    def __post_init__(self) -> None:
+        where = f"object '{self.label}'"
+        _check_vector(self.position_m, f"{where}: its position")
+        _check_vector(self.size_m, f"{where}: its size")
+        if not 0.0 <= self.score <= 1.0:
+            raise InvalidInput("score", f"{where}: its score is {self.score:g}, expected 0 to 1")
+        _check_covariance(self.noise_m2, f"{where}: its covariance", definite=True)
+        _check_covariance(self.bias_m2, f"{where}: the covariance of its bias", definite=False)
+
+
+def _check_vector(values: NDArray[np.float64], what: str) -> None:
+    if values.shape != (3,):
+        raise InvalidInput("shape", f"{what} has the shape {values.shape}, expected (3,)")
+    numbers = values.tolist()
+    if not all(map(math.isfinite, numbers)):
+        raise InvalidInput("not_finite", f"{what} is not finite")
+    if max(map(abs, numbers)) > _LARGEST_M:
+        raise InvalidInput("range", f"{what} is beyond {_LARGEST_M:g} m")
+
+
+def _check_covariance(matrix: NDArray[np.float64], what: str, *, definite: bool) -> None:
+    """Check by principal minors (Sylvester), in plain floats: many small matrices come."""
+    if matrix.shape != (3, 3):
+        raise InvalidInput("shape", f"{what} has the shape {matrix.shape}, expected (3, 3)")
+    flat = matrix.reshape(-1).tolist()
+    if not all(map(math.isfinite, flat)):
+        raise InvalidInput("not_finite", f"{what} is not finite")
+    scale = max(map(abs, flat))
+    if scale > _LARGEST_M**2:
+        raise InvalidInput("covariance", f"{what} is beyond ({_LARGEST_M:g} m)^2")
+    a, b, c, below_b, d, e, below_c, below_e, f = (value / (scale or 1.0) for value in flat)
+    if max(abs(b - below_b), abs(c - below_c), abs(e - below_e)) > _ROUNDING:
+        raise InvalidInput("covariance", f"{what} is not symmetric")
+    determinant = a * (d * f - e * e) - b * (b * f - c * e) + c * (b * e - c * d)
+    if definite:
+        if min(a, a * d - b * b, determinant) <= _LEAST_MINOR:
+            raise InvalidInput("covariance", f"{what} is not positive definite")
+    elif min(a, d, f, a * d - b * b, a * f - c * c, d * f - e * e, determinant) < -_ROUNDING:
+        raise InvalidInput("covariance", f"{what} is not positive semidefinite")
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """All that one sensor measured at one time; nothing measured is a measurement too.
+
+    Attributes:
+        sensor: its name.
+        stamp_ns: capture time.
+        measurements: one for each object.
+    """
+
+    sensor: str
+    stamp_ns: int
+    measurements: tuple[Measurement, ...]
+
+    def __post_init__(self) -> None:
+        if self.stamp_ns < 0:
+            raise InvalidInput("stamp", f"'{self.sensor}': stamp {self.stamp_ns} ns is before 1970")
+
+    @cached_property
+    def order(self) -> tuple[int, str, bytes]:
+        """What scans are sorted by, whenever each arrived: stamp, sensor, content."""
+        content = b"".join(
+            item.position_m.tobytes() + item.noise_m2.tobytes() + item.label.encode()
+            for item in self.measurements
+        )
+        return self.stamp_ns, self.sensor, content
+
+    @cached_property
+    def positions_m(self) -> NDArray[np.float64]:
+        """Positions, float64 (n, 3)."""
+        return np.array([item.position_m for item in self.measurements]).reshape(-1, 3)
+
+    @cached_property
+    def noises_m2(self) -> NDArray[np.float64]:
+        """Covariances of the new errors, float64 (n, 3, 3)."""
+        return np.array([item.noise_m2 for item in self.measurements]).reshape(-1, 3, 3)
+
+    @cached_property
+    def biases_m2(self) -> NDArray[np.float64]:
+        """Covariances of the shared errors, float64 (n, 3, 3)."""
+        return np.array([item.bias_m2 for item in self.measurements]).reshape(-1, 3, 3)

@@ -1,0 +1,105 @@
+"""How objects move: in a straight line, or in a turn.
+
+Both models share one state: x, y, z [m], the velocities along x and y [m/s], and the turn rate
+[rad/s]. White acceleration disturbs the velocity, as is usual (Bar-Shalom, Li, Kirubarajan:
+Estimation with Applications to Tracking and Navigation, 2001, 6.2.2 and 11.7.1); z is a random
+walk; the turn rate fades towards 0 (a Gauss-Markov process), so that what has not been seen for
+long is not taken to turn for ever.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_mm_ros.params.tracking import TrackingParams
+
+STATES = 6
+X, Y, Z, VX, VY, TURN = range(STATES)
+STRAIGHT, TURNING = 0, 1
+MODELS = 2
+
+_SMALL_TURN_RAD = 1e-3  # below, a series stands in for a quotient that loses its digits
+
+
+def switching(params: TrackingParams, elapsed_s: float) -> NDArray[np.float64]:
+    """Probabilities (from, to) that an object's model changes within a time.
+
+    A Markov chain in continuous time, so that two short steps are as good as a long one.
+    """
+    begin, end = 1.0 / params.straight_for_s, 1.0 / params.turning_for_s
+    mixed = (1.0 - math.exp(-(begin + end) * elapsed_s)) / (begin + end)
+    return np.array([[1.0 - begin * mixed, begin * mixed], [end * mixed, 1.0 - end * mixed]])
+
+
+def process_noise(params: TrackingParams, elapsed_s: float) -> NDArray[np.float64]:
+    """What the models' disturbances add to the covariance within a time, (2, 6, 6)."""
+    noise = np.zeros((MODELS, STATES, STATES))
+    fade = math.exp(-2.0 * elapsed_s / params.turn_memory_s)
+    for model, walk in enumerate((params.straight_walk_mps, params.turning_walk_mps)):
+        density = walk**2  # m^2/s^3
+        for place, speed in ((X, VX), (Y, VY)):
+            noise[model, place, place] = density * elapsed_s**3 / 3.0
+            noise[model, place, speed] = noise[model, speed, place] = density * elapsed_s**2 / 2.0
+            noise[model, speed, speed] = density * elapsed_s
+        noise[model, Z, Z] = params.height_walk_m**2 * elapsed_s
+        noise[model, TURN, TURN] = params.turn_rate_radps**2 * (1.0 - fade)
+    return noise
+
+
+def move(
+    means: NDArray[np.float64], params: TrackingParams, elapsed_s: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Means after a time, and the derivatives by the means before.
+
+    Args:
+        means: float64 (n, 2, 6), by track and model.
+        params: how long turns last.
+        elapsed_s: not negative.
+
+    Returns:
+        float64 (n, 2, 6) and float64 (n, 2, 6, 6).
+    """
+    fade = math.exp(-elapsed_s / params.turn_memory_s)
+    jacobian = np.zeros((len(means), MODELS, STATES, STATES))
+    jacobian[..., range(STATES), range(STATES)] = 1.0
+    jacobian[..., TURN, TURN] = fade
+    jacobian[:, STRAIGHT, X, VX] = jacobian[:, STRAIGHT, Y, VY] = elapsed_s
+
+    turn = means[:, TURNING, TURN]
+    speed_x, speed_y = means[:, TURNING, VX], means[:, TURNING, VY]
+    angle = turn * elapsed_s
+    cosine, sine = np.cos(angle), np.sin(angle)
+    along, aside, along_slope, aside_slope = _arc(turn, elapsed_s, cosine, sine)
+    jacobian[:, TURNING, X, VX] = jacobian[:, TURNING, Y, VY] = along
+    jacobian[:, TURNING, Y, VX] = aside
+    jacobian[:, TURNING, X, VY] = -aside
+    jacobian[:, TURNING, VX, VX] = jacobian[:, TURNING, VY, VY] = cosine
+    jacobian[:, TURNING, VY, VX] = sine
+    jacobian[:, TURNING, VX, VY] = -sine
+    # All but the derivatives by the turn rate is the motion itself, at the mean's turn rate.
+    moved = (jacobian @ means[..., None])[..., 0]
+    jacobian[:, TURNING, X, TURN] = along_slope * speed_x - aside_slope * speed_y
+    jacobian[:, TURNING, Y, TURN] = aside_slope * speed_x + along_slope * speed_y
+    jacobian[:, TURNING, VX, TURN] = -elapsed_s * (sine * speed_x + cosine * speed_y)
+    jacobian[:, TURNING, VY, TURN] = elapsed_s * (cosine * speed_x - sine * speed_y)
+    return moved, jacobian
+
+
+def _arc(
+    turn: NDArray[np.float64],
+    elapsed_s: float,
+    cosine: NDArray[np.float64],
+    sine: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], ...]:
+    """``sin(wt)/w``, ``(1 - cos(wt))/w``, and the derivatives of both by ``w``."""
+    angle = turn * elapsed_s
+    small = np.abs(angle) < _SMALL_TURN_RAD
+    safe = np.where(small, 1.0, turn)
+    along = np.where(small, elapsed_s * (1.0 - angle**2 / 6.0), sine / safe)
+    aside = np.where(small, elapsed_s * angle / 2.0, (1.0 - cosine) / safe)
+    along_slope = np.where(small, -(elapsed_s**2) * angle / 3.0, (angle * cosine - sine) / safe**2)
+    aside_slope = np.where(small, elapsed_s**2 / 2.0, (angle * sine - (1.0 - cosine)) / safe**2)
+    return along, aside, along_slope, aside_slope

@@ -1,0 +1,84 @@
+"""Pairs of measurements and tracks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from fakes.measured import measured, scan
+
+from edge_mm_ros.pipelines.tracking import Measurement, RadialVelocity
+from edge_mm_ros.pipelines.tracking.association import assign
+
+
+def pairs(
+    items: list[Measurement],
+    places_m: list[tuple[float, float]],
+    sigma_m: float = 0.2,
+    shares: list[list[float]] | None = None,
+) -> dict[int, int]:
+    count = len(places_m)
+    means = np.zeros((count, 6))
+    means[:, :2] = np.reshape(places_m, (count, 2))
+    means[:, 2] = 0.9
+    covariances = np.tile(np.eye(6) * sigma_m**2, (count, 1, 1))
+    rows, columns = assign(
+        scan(0.0, *items),
+        means,
+        covariances,
+        np.zeros((count, 3, 3)),
+        np.ones((len(items), count)) if shares is None else np.array(shares),
+    )
+    return dict(zip(rows.tolist(), columns.tolist(), strict=True))
+
+
+def test_neighbours_are_assigned_as_a_whole() -> None:
+    # Greedily, the second one would take the first track and leave the first without.
+    assert pairs([measured((4.6, 0.0)), measured((5.4, 0.0))], [(5.0, 0.0), (6.0, 0.0)]) == {
+        0: 0,
+        1: 1,
+    }
+
+
+def test_too_far_apart_there_is_no_pair() -> None:
+    # The gap's standard deviation is 0.28 m; at 4.5 of them a new object is likelier.
+    assert pairs([measured((6.2, 0.0))], [(5.0, 0.0)]) == {0: 0}
+    assert pairs([measured((6.35, 0.0))], [(5.0, 0.0)]) == {}
+    # As vague as here everything is likely, up to the gate at 4.6.
+    vague = measured((5.0 + 4.4 * 3.0, 0.0), sigma_m=(3.0, 0.01, 0.01))
+    assert pairs([vague], [(5.0, 0.0)], 0.01) == {0: 0}
+    beyond = measured((5.0 + 4.7 * 3.0, 0.0), sigma_m=(3.0, 0.01, 0.01))
+    assert pairs([beyond], [(5.0, 0.0)], 0.01) == {}
+
+
+def test_one_good_pair_is_not_given_up_for_two_bad_ones() -> None:
+    # The first one lies on the first track; to pair the second one too, both would have to move.
+    found = pairs([measured((5.0, 0.0)), measured((4.2, 0.0))], [(5.0, 0.0), (6.1, 0.0)])
+    assert found == {0: 0}
+
+
+def test_a_long_ellipse_reaches_far_along_and_not_across() -> None:
+    camera = (2.0, 0.1, 0.1)
+    assert pairs([measured((9.0, 0.0), sigma_m=camera)], [(5.0, 0.0)], 0.1) == {0: 0}
+    assert pairs([measured((5.0, 1.0), sigma_m=camera)], [(5.0, 0.0)], 0.1) == {}
+
+
+def test_a_vague_measurement_does_not_take_a_close_one_s_track() -> None:
+    vague, close = measured((6.0, 0.0), sigma_m=3.0), measured((5.05, 0.0))
+    assert pairs([vague, close], [(5.0, 0.0)]) == {1: 0}
+
+
+def test_a_label_breaks_a_tie_and_parts_nothing() -> None:
+    one = [measured((5.0, 0.0))]
+    assert pairs(one, [(5.0, 0.3), (5.0, -0.3)], shares=[[0.0, 1.0]]) == {0: 1}
+    assert pairs(one, [(5.0, 0.3)], shares=[[0.0]]) == {0: 0}
+
+
+@pytest.mark.parametrize(("speed", "expected"), [(0.0, {0: 0}), (9.0, {})])
+def test_a_radial_velocity_gates_too(speed: float, expected: dict[int, int]) -> None:
+    radial = RadialVelocity(speed, 0.1, np.zeros(3))
+    assert pairs([measured((5.0, 0.0), radial=radial)], [(5.0, 0.0)]) == expected
+
+
+def test_no_measurements_or_no_tracks_give_no_pairs() -> None:
+    assert pairs([], [(5.0, 0.0)], shares=[]) == {}
+    assert pairs([measured((5.0, 0.0))], []) == {}

@@ -1,0 +1,65 @@
+"""What an object is taken to be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edge_mm_ros.pipelines.tracking.evidence import LabelEvidence
+
+
+def after(*seen: tuple[str, float], memory: float = 0.2, urgent: tuple[str, ...] = ()) -> str:
+    return told(*seen, memory=memory, urgent=urgent)[0]
+
+
+def told(
+    *seen: tuple[str, float], memory: float = 0.2, urgent: tuple[str, ...] = ()
+) -> tuple[str, float]:
+    evidence = LabelEvidence.empty().with_new(1)
+    for label, score in seen:
+        evidence = evidence.knowing((label,)).added(
+            np.array([0]), [label], np.array([score]), np.array([memory])
+        )
+    labels, scores = evidence.decide(urgent)
+    return labels[0], float(scores[0])
+
+
+def test_one_picture_is_told_as_it_is() -> None:
+    assert told(("Normal", 0.7)) == ("Normal", pytest.approx(0.7))
+    assert told(("Normal", 0.0)) == ("Normal", 0.0)
+
+
+def test_one_wrong_picture_changes_nothing() -> None:
+    assert after(*[("Normal", 0.8)] * 10, ("Fall", 0.9), urgent=("Fall",)) == "Normal"
+
+
+def test_a_fall_counts_within_three_pictures_and_something_else_later() -> None:
+    # The rules' windows of about a second begin only then, so it must be soon.
+    standing = [("Normal", 0.8)] * 30
+    assert after(*standing, *[("Fall", 0.7)] * 3, urgent=("Fall",)) == "Fall"
+    assert after(*standing, *[("Dog", 0.7)] * 3) == "Normal"
+    assert after(*standing, *[("Dog", 0.7)] * 6) == "Dog"
+
+
+def test_a_fall_that_every_other_picture_shows_is_one() -> None:
+    flicker = [("Normal", 0.8), ("Fall", 0.5)] * 10
+    assert after(*flicker, urgent=("Fall",)) == "Fall"
+    assert after(*flicker, ("Normal", 0.8), urgent=("Fall",)) == "Fall"
+
+
+def test_slow_pictures_count_one_by_one() -> None:
+    assert after(*[("Normal", 0.8)] * 5, ("Fall", 0.6), memory=5.0, urgent=("Fall",)) == "Fall"
+
+
+def test_an_occlusion_leaves_some_of_what_was_known() -> None:
+    seen = [("Normal", 0.8)] * 10
+    evidence = LabelEvidence.empty().with_new(1).knowing(("Normal", "Dog"))
+    for label, score in seen:
+        evidence = evidence.added(np.array([0]), [label], np.array([score]), np.array([0.2]))
+    evidence = evidence.added(np.array([0]), ["Dog"], np.array([0.8]), np.array([4.0]))
+    assert evidence.decide(())[0] == ["Normal"]
+
+
+def test_the_score_is_that_of_the_label() -> None:
+    label, score = told(("Normal", 0.9), ("Fall", 0.5), ("Normal", 0.9))
+    assert (label, score) == ("Normal", pytest.approx(0.9))
