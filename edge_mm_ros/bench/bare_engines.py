@@ -112,10 +112,10 @@ class BareLlama:
 
     def __call__(self, max_tokens: int) -> str:
         """The answer to the benchmark's request."""
+        messages: Any = [dict(message) for message in CHAT]
         self._llama.reset()  # or a second call would find its prompt evaluated already
-        chat: Any = [dict(message) for message in CHAT]
         chunks: Any = self._llama.create_chat_completion(
-            chat,
+            messages,
             max_tokens=max_tokens,
             temperature=0.0,
             seed=0,

@@ -116,4 +116,13 @@ def test_colcon_installs_the_same_programs(wheel, colcon_prefix):
     points.optionxform = str
     points.read_string(wheel.read(name).decode())
     assert files_below(colcon_prefix / "lib/edge_mm_ros") == set(points["console_scripts"])
-    assert set(points["edge_mm_ros.backends"]) == {"onnxruntime", "faster_whisper", "llama_cpp"}
+    assert set(points["edge_mm_ros.backends"]) == {
+        "faster_whisper",
+        "kserve",
+        "litert",
+        "llama_cpp",
+        "onnxruntime",
+        "openai_api",
+        "openai_whisper",
+        "tensorrt",
+    }
