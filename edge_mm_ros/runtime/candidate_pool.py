@@ -354,7 +354,8 @@ class CandidatePool:
             self._closing = [instance for instance in self._closing if instance not in closed]
             untrimmed, self._untrimmed = self._untrimmed, False
         if closed or untrimmed:
-            trim_heap()
+            # A collection would hold up the request that has just gone to the next one.
+            trim_heap(collect=False)
 
     def loaded(self) -> list[LoadedCandidate]:
         """All that take memory, hung ones included; who serves comes first."""

@@ -29,9 +29,14 @@ def use_one_heap() -> None:
         set_option(_M_ARENA_MAX, 1)
 
 
-def trim_heap() -> None:
-    """Give freed memory back to the system (glibc keeps it otherwise)."""
-    gc.collect()
+def trim_heap(*, collect: bool = True) -> None:
+    """Give freed memory back to the system (glibc keeps it otherwise).
+
+    Args:
+        collect: first look for garbage in cycles; all other threads wait meanwhile.
+    """
+    if collect:
+        gc.collect()
     if sys.platform == "linux":
         try:
             trim = ctypes.CDLL("libc.so.6").malloc_trim

@@ -11,7 +11,6 @@ import pytest
 pytest.importorskip("rclpy")
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rcl_interfaces.msg import Log
 from rclpy.lifecycle import TransitionCallbackReturn as Result
 from rclpy.parameter import Parameter
 from std_msgs.msg import String
@@ -106,22 +105,18 @@ def test_bad_input_is_reported_and_good_input_goes_on(ros_graph: Any) -> None:
     assert entry.level == b"\x01"
 
 
-def test_repeated_bad_input_is_one_line_in_the_log(ros_graph: Any) -> None:
+def test_repeated_bad_input_is_one_line_in_the_log(
+    ros_graph: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
     words = ros_graph.publisher(String, "in", WORDS)
     heard = ros_graph.collect(String, "out", RELIABLE)
-    rosout = TopicQos(depth=1000, reliable=True, transient_local=True)
-    log = ros_graph.collect(Log, "/rosout", rosout)
     ros_graph.bring_up(make_echo(ros_graph))
     ros_graph.spin_until_connected(words)
     for word in [*["bad"] * 50, "good"]:
         words.publish(String(data=word))
     ros_graph.spin_until(lambda: len(heard) == 1)
-
-    def lines() -> list[str]:
-        return [entry.msg for entry in log if "the word is bad" in entry.msg]
-
-    ros_graph.spin_until(lambda: bool(lines()))
-    assert lines() == ["/in: the word is bad"]
+    # What is written down, not what /rosout brings: that may come at any time after.
+    assert capfd.readouterr().err.count("/in: the word is bad") == 1
 
 
 def test_many_faults_in_a_row_lead_to_the_error_transition_and_back(ros_graph: Any) -> None:
