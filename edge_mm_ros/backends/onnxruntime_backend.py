@@ -227,7 +227,7 @@ class _Loading:
         options.intra_op_num_threads = self._options.thread_count
         options.inter_op_num_threads = 1
         # A plan of the first run's memory would be taken besides that of the first run itself: half
-        # as much again, for no speed.
+        # as much again, for hardly any speed.
         options.enable_mem_pattern = False
         options.log_severity_level = _ERRORS_ONLY
         # Spinning threads take the cores that the rest of the node needs between two pictures.

@@ -74,7 +74,7 @@ class Incident:
     @property
     def diagnosis_s(self) -> float:
         """From the known failure to the news of the fallback; infinite where none came."""
-        told = (at_s for at_s, change in self.changes if change.kind == "fallback")
+        told = (at_s for at_s, change in self.changes if change.kind in ("late", "fallback"))
         return next(told, float("inf")) - self.known_s
 
     def count(self, kind: str) -> int:

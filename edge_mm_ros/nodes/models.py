@@ -18,6 +18,7 @@ from edge_mm_ros.runtime import ModelChange, ModelHost, ModelStatus
 _NEWS_TIMEOUT_S = 2.0
 _UNLOAD_PATIENCE_S = 2.0
 _CHANGE_LEVELS = {
+    "late": HealthLevel.WARN,
     "fallback": HealthLevel.WARN,
     "hung": HealthLevel.WARN,
     "swap_failed": HealthLevel.WARN,

@@ -27,7 +27,7 @@ from edge_mm_ros.runtime.process_memory import use_one_heap
 logger = logging.getLogger(__name__)
 
 _MAY_TAKE_MEMORY = frozenset({"loaded", "fallback", "recovered", "swapped"})
-_WARNINGS = frozenset({"fallback", "failed", "hung", "swap_failed"})
+_WARNINGS = frozenset({"late", "fallback", "failed", "hung", "swap_failed"})
 _LONGEST_WAIT_S = 0.1
 _HUNG_CALLS_BEFORE_RESTART = 2
 

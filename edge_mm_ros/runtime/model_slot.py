@@ -288,6 +288,8 @@ class ModelSlot:
                 if late:
                     if pool.chain.breakers[candidate].late(self._around.clock()):
                         pool.pass_over(instance, f"too many late answers: {reason}")
+                    else:
+                        self._tell("late", from_=candidate, reason=reason)
                     return
                 self._failures_in_turn += 1
                 # The last one is loaded anew only where it fails again and again.

@@ -15,6 +15,7 @@ ChangeKind = Literal[
     "loaded",
     "unloaded",
     "evicted",
+    "late",
     "fallback",
     "recovered",
     "failed",
@@ -33,7 +34,8 @@ class ModelChange:
 
     Attributes:
         name: the model's name.
-        kind: ``failed``: no candidate is left; ``hung``: an engine's call does not return.
+        kind: ``late``: a call passed its deadline and was answered by another candidate; ``hung``:
+            it does not return at all; ``failed``: no candidate is left.
         from_candidate: what served before, ``backend:device``; empty where nothing did.
         to_candidate: what serves now; empty where nothing does.
         reason: why.

@@ -195,7 +195,7 @@ def test_a_warm_standby_answers_without_a_load(make_scene: Callable[..., Scene])
     assert len(scene.engine.loaded) == 2
 
 
-def test_a_late_call_is_answered_by_the_next_without_a_change(
+def test_a_late_call_is_answered_by_the_next_and_told(
     make_scene: Callable[..., Scene],
 ) -> None:
     scene = make_scene(HASTY)
@@ -203,7 +203,8 @@ def test_a_late_call_is_answered_by_the_next_without_a_change(
     scene.ask()
     scene.engine.on_run["gpu"] = hang
     assert scene.ask() == CPU
-    assert scene.kinds() == ["loaded"]
+    assert scene.kinds() == ["loaded", "late"]
+    assert scene.told[-1].reason == "no answer within 0.05 s"
     del scene.engine.on_run["gpu"]
     hang.release.set()
     wait_until(lambda: not gpu_is_busy(scene))
@@ -221,7 +222,7 @@ def test_too_many_late_answers_open_the_candidate(make_scene: Callable[..., Scen
         wait_until(lambda: not gpu_is_busy(scene))
     del scene.engine.on_run["gpu"]
     assert scene.ask() == CPU
-    assert scene.kinds() == ["loaded", "fallback"]
+    assert scene.kinds() == ["loaded", "late", "late", "fallback"]
     assert "too many late answers" in scene.told[-1].reason
 
 
@@ -250,7 +251,7 @@ def test_a_call_that_never_returns_is_told_and_its_candidate_passed_over(
     wait_until(lambda: scene.host.maintain() or "hung" in scene.kinds())
     assert scene.host.status()[0].hung_calls == 1
     assert scene.ask() == CPU
-    assert scene.kinds() == ["loaded", "hung", "fallback"]
+    assert scene.kinds() == ["loaded", "late", "hung", "fallback"]
     assert scene.host.restart_wanted == ""
     hang.release.set()
     wait_until(lambda: scene.engine.loaded[0].closed)
