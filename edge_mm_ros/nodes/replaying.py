@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rclpy.context import Context
+from rclpy.logging import get_logger_effective_level, set_logger_level
 
 from edge_mm_ros.nodes.models import default_model_host
 from edge_mm_ros.nodes.running import node_factory, system_arguments
@@ -58,6 +59,8 @@ def replay_system(
         name: default_model_host(process.runtime) for name, process in system.processes.items()
     }
     context = Context()
+    # Both are the process's, and this replay need not be its last work.
+    level_before = get_logger_effective_level("")
     before = os.environ.get(DISCOVERY)
     os.environ[DISCOVERY] = "OFF"
     try:
@@ -86,6 +89,7 @@ def replay_system(
         for host in hosts.values():
             host.close()
         context.try_shutdown()
+        set_logger_level("", level_before)
         if before is None:
             del os.environ[DISCOVERY]
         else:

@@ -13,6 +13,7 @@ pytest.importorskip("rclpy")
 
 import rclpy
 from rclpy.context import Context
+from rclpy.logging import get_logger_effective_level
 
 from edge_mm_ros.nodes.replaying import replay_system
 from edge_mm_ros.nodes.running import node_class, node_factory, system_arguments
@@ -133,5 +134,7 @@ def test_a_replay_keeps_to_the_settings_of_each_process() -> None:
         "eyes": {"nodes": nodes, "runtime": {"memory_bytes": 1}},
     }
     system = validate(SystemDescription, {"name": "s", "processes": processes}, "")
+    level_before = get_logger_effective_level("")
     with pytest.raises(ReplayError, match="does not fit into 0 MB"):
         replay_system(system, BagReader(sample_recording()), log_level="fatal")
+    assert get_logger_effective_level("") == level_before
