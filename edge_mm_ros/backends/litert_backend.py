@@ -124,7 +124,9 @@ class LiteRtModel(CheckedTensorModel):
         self._output_indices = {detail["name"]: detail["index"] for detail in outputs}
         self._shapes = {detail["name"]: tuple(detail["shape"]) for detail in inputs}
         static = is_static(self.inputs) and is_static(self.outputs)
-        self._buffers = OutputBuffers(self.outputs) if static else None
+        self._buffers: OutputBuffers[None] | None = (
+            OutputBuffers(self.outputs, lambda _: None) if static else None
+        )
         self.warm_up()
         self._growth = max(resident_bytes() - before, artifact.path.stat().st_size)
 
@@ -172,7 +174,7 @@ class LiteRtModel(CheckedTensorModel):
     def _read(self, interpreter: Any) -> dict[str, NDArray[Any]]:
         if self._buffers is None:
             return {n: interpreter.get_tensor(i) for n, i in self._output_indices.items()}
-        outputs = self._buffers.take()
+        outputs, _ = self._buffers.take()
         for name, index in self._output_indices.items():
             np.copyto(outputs[name], interpreter.tensor(index)())
         return outputs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -95,8 +94,7 @@ class OnnxRuntimeModel(CheckedTensorModel):
         self._output_names = [spec.name for spec in self.outputs]
         self._static = is_static(self.inputs) and is_static(self.outputs)
         self._run_options = None if self._static else _shrinking(engine)
-        self._buffers: OutputBuffers | None = None
-        self._bindings: deque[Any] = deque()
+        self._buffers: OutputBuffers[Any] | None = None
 
     @property
     def memory_bytes(self) -> int:
@@ -114,7 +112,6 @@ class OnnxRuntimeModel(CheckedTensorModel):
     def close(self) -> None:
         """Give all memory back; the model cannot be used any more."""
         self._session = None
-        self._bindings.clear()
         self._buffers = None
 
     def _infer(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -137,30 +134,30 @@ class OnnxRuntimeModel(CheckedTensorModel):
             self._after_first_run(outputs, before)
         return outputs
 
-    def _infer_bound(
-        self, session: Any, feeds: Mapping[str, NDArray[Any]], buffers: OutputBuffers
-    ) -> dict[str, NDArray[Any]]:
-        """Run into memory that is there already."""
-        try:
-            binding = self._bindings.pop()
-        except IndexError:
-            binding = session.io_binding()
-        outputs = buffers.take()
-        value_of = self._engine.OrtValue.ortvalue_from_numpy
-        # The values own nothing: arrays and values must live until the end of the run.
-        arrays = {name: np.require(array, requirements="C") for name, array in feeds.items()}
-        values = {name: value_of(array) for name, array in arrays.items()}
-        for name, value in values.items():
-            binding.bind_ortvalue_input(name, value)
+    def _bind(self, outputs: Mapping[str, NDArray[Any]]) -> Any:
+        """A binding that writes into arrays; of a model that is being closed there is none."""
+        session = self._session
+        if session is None:
+            raise BackendError(f"model '{self._name}' is closed")
+        binding = session.io_binding()
         for name, output in outputs.items():
             address = output.__array_interface__["data"][0]
             binding.bind_output(name, "cpu", 0, output.dtype.type, output.shape, address)
+        return binding
+
+    def _infer_bound(
+        self, session: Any, feeds: Mapping[str, NDArray[Any]], buffers: OutputBuffers[Any]
+    ) -> dict[str, NDArray[Any]]:
+        """Run into memory that is there and bound already."""
+        outputs, binding = buffers.take()
+        arrays = []
+        for name, array in feeds.items():
+            if not array.flags.c_contiguous:
+                array = np.ascontiguousarray(array)
+            arrays.append(array)  # an address keeps nothing: it must live until the end of the run
+            address = array.__array_interface__["data"][0]
+            binding.bind_input(name, "cpu", 0, array.dtype.type, array.shape, address)
         session.run_with_iobinding(binding)
-        # Or the binding would keep the last picture until the next comes.
-        binding.clear_binding_inputs()
-        binding.clear_binding_outputs()
-        if self._session is not None:
-            self._bindings.append(binding)
         return outputs
 
     def _after_first_run(self, outputs: Mapping[str, NDArray[Any]], before: int) -> None:
@@ -176,7 +173,7 @@ class OnnxRuntimeModel(CheckedTensorModel):
                 f"allocated at each call: {', '.join(wrong)} has another shape than the file says"
             )
         else:
-            self._buffers = OutputBuffers(self.outputs)
+            self._buffers = OutputBuffers(self.outputs, self._bind)
 
 
 def _shrinking(engine: Any) -> Any:

@@ -56,7 +56,9 @@ class TensorRtModel(CheckedTensorModel):
             self.close()
             raise
         static = is_static(self.inputs) and is_static(self.outputs)
-        self._buffers = OutputBuffers(self.outputs) if static else None
+        self._buffers: OutputBuffers[None] | None = (
+            OutputBuffers(self.outputs, lambda _: None) if static else None
+        )
 
     def measured(self, memory_bytes: int, device_memory_bytes: int | None) -> None:
         """Note what it takes; None where the GPU's memory could not be measured."""
@@ -114,5 +116,5 @@ class TensorRtModel(CheckedTensorModel):
 
     def _take_outputs(self) -> dict[str, NDArray[Any]]:
         if self._buffers is not None:
-            return self._buffers.take()
+            return self._buffers.take()[0]
         return {s.name: np.empty(self._output_shapes[s.name], s.dtype) for s in self.outputs}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,40 +28,44 @@ def detector_session() -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-@contextlib.contextmanager
-def time_inside_sessions() -> Iterator[Callable[[], float]]:
-    """Time every run of ONNX Runtime in this process, whoever calls it.
+class ComputingTimes:
+    """How long each run of some sessions of ONNX Runtime computed, by its own profiler.
 
-    Yields:
-        gives the milliseconds inside the engine since it was last asked.
+    Whoever calls, and with bound memory or without: what is left of a call's duration is what was
+    done around the computing.
     """
-    kind = onnxruntime.InferenceSession
-    methods = {name: getattr(kind, name) for name in ("run", "run_with_iobinding")}
-    spent_ms = 0.0
 
-    def timed(method: Callable[..., Any]) -> Callable[..., Any]:
-        def run(*args: Any, **kwargs: Any) -> Any:
-            nonlocal spent_ms
-            begun_s = time.perf_counter()
-            try:
-                return method(*args, **kwargs)
-            finally:
-                spent_ms += (time.perf_counter() - begun_s) * 1e3
+    def __init__(self) -> None:
+        """Watch no session yet."""
+        self.sessions: list[onnxruntime.InferenceSession] = []
 
-        return run
+    @contextlib.contextmanager
+    def watching(self, folder: Path) -> Iterator[None]:
+        """Watch all sessions that are made while the block runs.
 
-    def take_ms() -> float:
-        nonlocal spent_ms
-        taken_ms, spent_ms = spent_ms, 0.0
-        return taken_ms
+        Args:
+            folder: where the profiler writes.
+        """
+        kind = onnxruntime.InferenceSession
+        plain = kind.__init__
 
-    for name, method in methods.items():
-        setattr(kind, name, timed(method))
-    try:
-        yield take_ms
-    finally:
-        for name, method in methods.items():
-            setattr(kind, name, method)
+        def profiled(session: Any, path: Any, sess_options: Any, *args: Any, **kw: Any) -> None:
+            sess_options.enable_profiling = True
+            sess_options.profile_file_prefix = str(folder / f"session{len(self.sessions)}")
+            plain(session, path, sess_options, *args, **kw)
+            self.sessions.append(session)
+
+        kind.__init__ = profiled
+        try:
+            yield
+        finally:
+            kind.__init__ = plain
+
+    @staticmethod
+    def of(session: onnxruntime.InferenceSession) -> list[float]:
+        """Milliseconds of each run since the session was made; ends its profile."""
+        events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+        return [e["dur"] / 1e3 for e in events if e.get("name") == "SequentialExecutor::Execute"]
 
 
 class BareWhisper:

@@ -2,7 +2,8 @@
 
 The model is the shipped detector, on two real sessions of ONNX Runtime; the first one fails when
 it is told to. Four incidents: it raises, and it hangs; each with the next candidate not loaded,
-and with the next candidate kept warm.
+and with the next candidate kept warm. A detector node shares the host, and the diagnosis counts
+when it has arrived on ``/diagnostics``.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from pathlib import Path
 import yaml
 
 from edge_mm_ros.backends import BackendError, BackendRegistry
+from edge_mm_ros.bench.diagnostics import Told, listening_to_models
 from edge_mm_ros.bench.failing_backend import Deed, FailingBackend, Orders, Trouble
 from edge_mm_ros.bench.material import DETECTOR, first_tensor
 from edge_mm_ros.bench.result import Bar, BenchResult, Measure
 from edge_mm_ros.datatypes import EdgeMmError
 from edge_mm_ros.model_repository import ModelRepository
 from edge_mm_ros.params.runtime import RuntimeParams
-from edge_mm_ros.runtime import ModelChange, ModelHost
+from edge_mm_ros.runtime import ModelHost
 
 REQUESTS = 300
 FAILS_AT = 100
@@ -46,7 +48,7 @@ class Incident:
         unanswered: those that got no answer, with the reason.
         known_s: when the failure could be known: it raised, or its deadline had passed.
         answered_s: when the request that met the failure was answered.
-        changes: what the host told, with the moment.
+        changes: what the node told on ``/diagnostics``, with the moment of arrival.
         own_s: what the next candidate's engine took for that answer.
         load_s: what it took for load and first run before; 0 where it was warm.
     """
@@ -57,7 +59,7 @@ class Incident:
     unanswered: list[str] = field(default_factory=list)
     known_s: float = float("nan")
     answered_s: float = float("nan")
-    changes: list[tuple[float, ModelChange]] = field(default_factory=list)
+    changes: list[Told] = field(default_factory=list)
     own_s: float = float("nan")
     load_s: float = 0.0
 
@@ -74,12 +76,12 @@ class Incident:
     @property
     def diagnosis_s(self) -> float:
         """From the known failure to the news of the fallback; infinite where none came."""
-        told = (at_s for at_s, change in self.changes if change.kind in ("late", "fallback"))
+        told = (at_s for at_s, kind in tuple(self.changes) if kind in ("late", "fallback"))
         return next(told, float("inf")) - self.known_s
 
     def count(self, kind: str) -> int:
-        """How often the host told a kind of change."""
-        return sum(change.kind == kind for _, change in self.changes)
+        """How often a kind of change was told."""
+        return sum(told == kind for _, told in tuple(self.changes))
 
 
 def run(
@@ -139,8 +141,8 @@ def let_it_fail(incident: Incident, requests: int, fails_at: int, mended_at: int
         _write_manifest(Path(folder), incident.warm)
         host = _host(Path(folder), first, second)
         try:
-            host.add_listener(lambda change: incident.changes.append((time.monotonic(), change)))
-            _request(host, incident, requests, fails_at, mended_at, first, second)
+            with listening_to_models(host, DETECTOR, incident.changes):
+                _request(host, incident, requests, fails_at, mended_at, first, second)
         finally:
             first.mend()
             host.close()

@@ -93,6 +93,9 @@ class Chain:
     Attributes:
         source: manifest and files.
         breakers: of every candidate.
+        priority: of the model.
+        deadline_s: of each call.
+        keep_alive_s: how long the idle model stays; None: until it is unloaded.
         unavailable: those that this machine does not have, with the reason.
         measured: sizes, once they were loaded.
         hung: threads that never came back from a call.
@@ -100,6 +103,9 @@ class Chain:
 
     source: ModelSource
     breakers: dict[Candidate, CircuitBreaker]
+    priority: int
+    deadline_s: float
+    keep_alive_s: float | None
     unavailable: dict[Candidate, str] = field(default_factory=dict)
     measured: dict[Candidate, Need] = field(default_factory=dict)
     hung: dict[Candidate, Lane] = field(default_factory=dict)
@@ -107,7 +113,14 @@ class Chain:
     @classmethod
     def of(cls, source: ModelSource, settings: RuntimeParams) -> Chain:
         """A chain of which nothing is known yet."""
-        return cls(source, {c: CircuitBreaker(settings) for c in source.manifest.candidates})
+        manifest = source.manifest
+        return cls(
+            source,
+            {c: CircuitBreaker(settings) for c in manifest.candidates},
+            manifest.effective_priority,
+            manifest.effective_deadline_s,
+            manifest.keep_alive_s,
+        )
 
     def is_hung(self, candidate: Candidate) -> bool:
         """Whether a call of it still has not returned."""

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 
 class Courtesy:
@@ -13,21 +10,22 @@ class Courtesy:
 
     def __init__(self, pause_s: float) -> None:
         self._pause_s = pause_s
-        self._running: Counter[int] = Counter()
+        self._running: dict[int, int] = {}
         self._changed = threading.Condition()
+        self._waiting = 0
 
-    @contextmanager
-    def running(self, priority: int) -> Iterator[None]:
-        """While the block runs, lower priorities make way."""
+    def begin(self, priority: int) -> None:
+        """Let lower priorities make way until `end`."""
         with self._changed:
-            self._running[priority] += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._running[priority] -= 1
-                if not self._running[priority]:
-                    del self._running[priority]
+            self._running[priority] = self._running.get(priority, 0) + 1
+
+    def end(self, priority: int) -> None:
+        """Undo one `begin`."""
+        with self._changed:
+            left = self._running.pop(priority) - 1
+            if left:
+                self._running[priority] = left
+            if self._waiting:
                 self._changed.notify_all()
 
     def make_way(self, priority: int) -> None:
@@ -35,6 +33,8 @@ class Courtesy:
         if self._pause_s <= 0:
             return
         with self._changed:
+            self._waiting += 1
             self._changed.wait_for(
                 lambda: all(other <= priority for other in self._running), timeout=self._pause_s
             )
+            self._waiting -= 1

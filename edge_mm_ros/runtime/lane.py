@@ -29,12 +29,36 @@ class LaneClosed(BackendError):
     """A model was closed while a call waited for it."""
 
 
+class _Signal:
+    """As `threading.Event`, in a fraction of its steps: they count where caches are cold."""
+
+    __slots__ = ("_lock", "is_set")
+
+    def __init__(self) -> None:
+        self.is_set = False
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def set(self) -> None:
+        """Wake all who wait; called once."""
+        self.is_set = True
+        self._lock.release()
+
+    def wait(self, timeout_s: float = -1) -> bool:
+        """Whether it was set within the time-out."""
+        if not self.is_set and self._lock.acquire(timeout=timeout_s):
+            self._lock.release()
+        return self.is_set
+
+
 class _Job(Generic[T]):
     """One call; what it gives, a piece at a time."""
 
+    __slots__ = ("done", "error", "left_s", "operate", "result", "touched_s")
+
     def __init__(self, operate: Callable[[_Job[T]], T]) -> None:
         self.operate = operate
-        self.done = threading.Event()
+        self.done = _Signal()
         self.result: T | None = None
         self.error: BaseException | None = None
         self.touched_s: float | None = None
@@ -144,7 +168,7 @@ class Lane:
                     piece = pieces.get(timeout=self._patience_s(job, deadline_s))
                 except queue.Empty:
                     self._check(job, deadline_s)
-                    if job.done.is_set() and pieces.empty():  # it was never run
+                    if job.done.is_set and pieces.empty():  # it was never run
                         break
                     continue
                 if piece is None:
@@ -190,7 +214,7 @@ class Lane:
 
     def _check(self, job: _Job[Any], deadline_s: float) -> None:
         """Leave a call that is too late, or the queue behind one."""
-        if job.done.is_set():
+        if job.done.is_set:
             return
         if job.touched_s is not None:
             if time.monotonic() - job.touched_s < deadline_s:

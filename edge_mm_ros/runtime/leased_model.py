@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -137,17 +137,22 @@ class LeasedGenerationModel(LeasedModel):
         )
 
 
-_KINDS: tuple[tuple[type, Callable[[ModelSlot], LeasedModel]], ...] = (
+_KINDS: tuple[tuple[type, type[LeasedModel]], ...] = (
     (TensorModel, LeasedTensorModel),
     (TranscriptionModel, LeasedTranscriptionModel),
     (GenerationModel, LeasedGenerationModel),
 )
 
 
+# By type: to look at a protocol takes longer than all else of a lease.
+_views: dict[type, type[LeasedModel]] = {}
+
+
 def leased_model(slot: ModelSlot) -> LeasedModel:
     """The view of a slot that fits what its model can do."""
     model = slot.serving().model
-    for kind, view in _KINDS:
-        if isinstance(model, kind):
-            return view(slot)
-    return LeasedModel(slot)
+    view = _views.get(type(model))
+    if view is None:
+        view = next((view for kind, view in _KINDS if isinstance(model, kind)), LeasedModel)
+        _views[type(model)] = view
+    return view(slot)

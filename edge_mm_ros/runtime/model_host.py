@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from edge_mm_ros.backends import BackendRegistry
@@ -17,7 +17,7 @@ from edge_mm_ros.params.runtime import RuntimeParams
 from edge_mm_ros.runtime.candidate_pool import Effort, NoCandidate, Surroundings
 from edge_mm_ros.runtime.candidates import CandidateLoader, ModelSource
 from edge_mm_ros.runtime.courtesy import Courtesy
-from edge_mm_ros.runtime.leased_model import leased_model
+from edge_mm_ros.runtime.leased_model import LeasedModel, leased_model
 from edge_mm_ros.runtime.maintenance import Maintenance
 from edge_mm_ros.runtime.memory_budget import BudgetExceeded, Holder, MemoryBudget, Need
 from edge_mm_ros.runtime.model_slot import ModelSlot
@@ -79,6 +79,7 @@ class ModelHost:
         self._slots_lock = threading.Lock()
         self._users: Counter[str] = Counter()
         self._memory = threading.Condition()
+        self._waiting_for_memory = 0
         self._reserved: list[Holder] = []
         self._listeners: list[Callable[[ModelChange], None]] = []
         self._maintenance = Maintenance(self._due_s, self.maintain, clock) if background else None
@@ -124,23 +125,17 @@ class ModelHost:
         manifest = self.repository.manifest(name)
         return {str(c): self._loader.why_not(c) for c in manifest.candidates}
 
-    @contextmanager
-    def lease(self, name: str) -> Iterator[Any]:
+    def lease(self, name: str) -> AbstractContextManager[Any]:
         """The model, kept in memory at least until the block ends.
 
         It has the protocol of its task: `TensorModel`, `TranscriptionModel` or `GenerationModel`,
         and `identity`, which changes when another candidate or version took over.
 
         Raises:
-            ModelUnavailable, ParameterError, NoCandidate, BudgetExceeded: it cannot be loaded.
+            ModelUnavailable, ParameterError, NoCandidate, BudgetExceeded: it cannot be loaded; on
+                entry.
         """
-        slot = self._slot(name)
-        slot.begin_lease()
-        try:
-            yield leased_model(slot)
-        finally:
-            slot.end_lease()
-            self._look_again()
+        return _Lease(self, name)
 
     def preload(self, name: str) -> None:
         """Load and warm a model now; raises as `lease`."""
@@ -276,7 +271,10 @@ class ModelHost:
                 waited = True
                 logger.info("model %s waits for %s", name, need)
             with self._memory:
+                self._waiting_for_memory += 1
+                # Not for longer at once: memory may come back outside of this process, too.
                 self._memory.wait(min(rest_s, _LONGEST_WAIT_S))
+                self._waiting_for_memory -= 1
         try:
             yield
         finally:
@@ -292,10 +290,15 @@ class ModelHost:
             self._slots[holder.name].evict(holder.key)
 
     def _look_again(self) -> None:
-        with self._memory:
-            self._memory.notify_all()
+        self._note_memory()
         if self._maintenance is not None:
             self._maintenance.watch()
+
+    def _note_memory(self) -> None:
+        """Who waits for memory may get some now."""
+        if self._waiting_for_memory:
+            with self._memory:
+                self._memory.notify_all()
 
     def _due_s(self) -> float | None:
         due = [slot.upkeep.due_s() for slot in tuple(self._slots.values())]
@@ -311,6 +314,27 @@ class ModelHost:
             except Exception:  # a listener's fault must not cost a request its answer
                 logger.exception("a listener of model changes failed")
         self._look_again()
+
+
+class _Lease:
+    """One lease; a class, because a generator's steps count in every call of a model."""
+
+    __slots__ = ("_host", "_name", "_slot")
+
+    def __init__(self, host: ModelHost, name: str) -> None:
+        self._host = host
+        self._name = name
+
+    def __enter__(self) -> LeasedModel:
+        self._slot = self._host._slot(self._name)
+        self._slot.begin_lease()
+        return leased_model(self._slot)
+
+    def __exit__(self, *_: object) -> None:
+        if self._slot.end_lease():
+            self._host._look_again()
+        else:
+            self._host._note_memory()
 
 
 def _free_bytes_of(accelerator: str) -> int | None:

@@ -59,12 +59,19 @@ class ModelSlot:
                 self._pool.leases -= 1
                 raise
 
-    def end_lease(self) -> None:
-        """Undo one `begin_lease`."""
-        with self._pool.lock:
-            self._pool.leases -= 1
-            self._pool.used_s = self._around.clock()
-            self._idle.notify_all()
+    def end_lease(self) -> bool:
+        """Undo one `begin_lease`.
+
+        Returns:
+            whether the upkeep has something to do some time after.
+        """
+        pool = self._pool
+        with pool.lock:
+            pool.leases -= 1
+            pool.used_s = self._around.clock()
+            if not pool.leases:
+                self._idle.notify_all()
+        return pool.chain.keep_alive_s is not None
 
     def refresh(self, read: Callable[[], ModelSource]) -> None:
         """Read manifest and files again where nothing of them is loaded.
@@ -98,16 +105,16 @@ class ModelSlot:
             InputRefused: the input does not fit; no other candidate is asked.
             BackendError: every candidate failed; tells each reason.
         """
-        manifest = self._pool.chain.source.manifest
-        deadline_s = manifest.effective_deadline_s
+        chain = self._pool.chain
         failed: dict[Candidate, str] = {}
         self._statistics.asked()
-        with self._around.courtesy.running(manifest.effective_priority):
+        self._around.courtesy.begin(chain.priority)
+        try:
             while True:
                 instance = self._next(failed)
                 begun_s = self._around.clock()
                 try:
-                    result = instance.lane.call(partial(operate, instance.model), deadline_s)
+                    result = instance.lane.call(partial(operate, instance.model), chain.deadline_s)
                 except InputRefused:
                     raise
                 except Exception as error:
@@ -115,6 +122,8 @@ class ModelSlot:
                 else:
                     self._note_answer(instance, begun_s)
                     return result
+        finally:
+            self._around.courtesy.end(chain.priority)
 
     def stream(self, iterate: Callable[[LoadedModel], Iterator[T]]) -> Iterator[T]:
         """As `call`, for a result that comes in pieces.
@@ -125,15 +134,15 @@ class ModelSlot:
             InputRefused: the input does not fit.
             BackendError: every candidate failed, or the one that had begun did.
         """
-        manifest = self._pool.chain.source.manifest
-        make_way = partial(self._around.courtesy.make_way, manifest.effective_priority)
+        chain = self._pool.chain
+        make_way = partial(self._around.courtesy.make_way, chain.priority)
         failed: dict[Candidate, str] = {}
         self._statistics.asked()
         while True:
             instance = self._next(failed)
             begun_s, begun = self._around.clock(), False
             pieces = instance.lane.stream(
-                partial(iterate, instance.model), manifest.effective_deadline_s, make_way
+                partial(iterate, instance.model), chain.deadline_s, make_way
             )
             try:
                 for piece in pieces:

@@ -57,8 +57,8 @@ class Upkeep:
             else:
                 spares = tuple(pool.spares.values())
                 due += [spare.used_s + settings.standby_s for spare in spares]
-            if manifest.keep_alive_s is not None and not pool.leases:
-                due.append(pool.used_s + manifest.keep_alive_s)
+            if pool.chain.keep_alive_s is not None and not pool.leases:
+                due.append(pool.used_s + pool.chain.keep_alive_s)
         elif pool.trial is not None:
             due.append(now_s)
         return min(due, default=None)
@@ -66,7 +66,7 @@ class Upkeep:
     def _watch_calls(self) -> None:
         """A call that stays out for another deadline counts as hung."""
         pool = self._pool
-        deadline_s = pool.chain.source.manifest.effective_deadline_s
+        deadline_s = pool.chain.deadline_s
         overdue = pool.overdue()
         self._told_hung &= frozenset(overdue)
         for lane in overdue:
@@ -91,7 +91,7 @@ class Upkeep:
 
     def _drop_idle(self, now_s: float) -> None:
         pool = self._pool
-        keep_alive_s = pool.chain.source.manifest.keep_alive_s
+        keep_alive_s = pool.chain.keep_alive_s
         if keep_alive_s is None or pool.serving is None:
             return
         with pool.lock:
@@ -151,9 +151,7 @@ class Upkeep:
                     pool.trial = pool.load(chain, candidate, "room")
                 else:
                     source = chain.source
-                    trial.lane.call(
-                        partial(source.check, trial.model), source.manifest.effective_deadline_s
-                    )
+                    trial.lane.call(partial(source.check, trial.model), chain.deadline_s)
             except EdgeMmError as error:
                 logger.info("model %s: %s is not well yet: %s", pool.name, candidate, error)
                 if pool.trial is not None and pool.trial.lane.overdue:

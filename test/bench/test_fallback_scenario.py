@@ -9,12 +9,11 @@ from edge_mm_ros.backends import BackendError
 from edge_mm_ros.bench import fallback
 from edge_mm_ros.bench.failing_backend import Orders
 from edge_mm_ros.bench.fallback import Incident, result
-from edge_mm_ros.runtime import ModelChange
 
 
 def incident(**changes: object) -> Incident:
     """Raises at 10.0 s; the warm next one answers at 10.14 s, of which it computes 0.1 s."""
-    told = [(10.04, ModelChange("m", "fallback")), (15.0, ModelChange("m", "recovered"))]
+    told = [(10.04, "fallback"), (15.0, "recovered")]
     values: dict[str, object] = {
         "trouble": "raises",
         "warm": True,
@@ -39,8 +38,8 @@ def test_the_inference_itself_is_not_counted_against_the_takeover() -> None:
 
 
 def test_each_promise_about_fallback_can_be_broken() -> None:
-    late = (11.1, ModelChange("m", "fallback"))
-    back = (15.0, ModelChange("m", "recovered"))
+    late = (11.1, "fallback")
+    back = (15.0, "recovered")
     assert missed(incident(answered_s=10.16)) == ["takeover, without the inference"]
     assert missed(incident(unanswered=["x"])) == ["requests answered"]
     assert missed(incident(changes=[late, back])) == ["diagnosis"]

@@ -11,9 +11,10 @@ LONG_S = 30.0
 
 def test_nobody_waits_where_nothing_more_urgent_runs() -> None:
     courtesy = Courtesy(pause_s=LONG_S)
-    with courtesy.running(0):
-        courtesy.make_way(0)
-        courtesy.make_way(30)
+    courtesy.begin(0)
+    courtesy.make_way(0)
+    courtesy.make_way(30)
+    courtesy.end(0)
 
 
 def test_the_less_urgent_waits_until_the_urgent_is_done() -> None:
@@ -25,16 +26,17 @@ def test_the_less_urgent_waits_until_the_urgent_is_done() -> None:
         courtesy.make_way(0)
         done.set()
 
-    with courtesy.running(30):
-        waiting = threading.Thread(target=step)
-        waiting.start()
-        assert begun.wait(10)
-        assert not done.wait(0.05)
+    courtesy.begin(30)
+    waiting = threading.Thread(target=step)
+    waiting.start()
+    assert begun.wait(10)
+    assert not done.wait(0.05)
+    courtesy.end(30)
     assert done.wait(10)
     waiting.join(10)
 
 
 def test_no_pause_is_longer_than_the_longest() -> None:
     courtesy = Courtesy(pause_s=0.01)
-    with courtesy.running(30):
-        courtesy.make_way(0)
+    courtesy.begin(30)
+    courtesy.make_way(0)
