@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from edge_mm_ros import __version__
+from edge_mm_ros.heap import use_one_heap
 
 # Each command is the function, or the group of commands, of that name in the module of that name,
 # imported only when it runs, so that help is quick and works without ROS.
@@ -32,6 +33,7 @@ WRONG_USE = 2
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; an error becomes one line and an exit status, without a traceback."""
+    use_one_heap()  # before a command imports what starts threads
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given[: _command_index(given) + 1]
     try:

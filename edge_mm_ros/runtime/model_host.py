@@ -12,6 +12,7 @@ from typing import Any
 
 from edge_mm_ros.backends import BackendRegistry
 from edge_mm_ros.backends.device_memory import free_device_bytes
+from edge_mm_ros.heap import use_one_heap
 from edge_mm_ros.model_repository import ModelManifest, ModelRepository
 from edge_mm_ros.params.runtime import RuntimeParams
 from edge_mm_ros.runtime.candidate_pool import Effort, NoCandidate, Surroundings
@@ -22,7 +23,6 @@ from edge_mm_ros.runtime.maintenance import Maintenance
 from edge_mm_ros.runtime.memory_budget import BudgetExceeded, Holder, MemoryBudget, Need
 from edge_mm_ros.runtime.model_slot import ModelSlot
 from edge_mm_ros.runtime.model_status import ModelChange, ModelStatus
-from edge_mm_ros.runtime.process_memory import use_one_heap
 
 logger = logging.getLogger(__name__)
 

@@ -4,37 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import os
 import sys
 from pathlib import Path
 
 import psutil
 
-_M_ARENA_MAX = -8
-_M_MMAP_THRESHOLD = -3
-_PICTURE_BYTES = 8 << 20  # Full HD stays in the heap: mapping each picture anew costs time
 _CGROUPS = Path("/sys/fs/cgroup")
 _MEMBERSHIP = Path("/proc/self/cgroup")
-
-
-def use_one_heap() -> None:
-    """Let this process allocate from now on so that `trim_heap` can give back.
-
-    glibc gives threads arenas of their own and trims the end of the main one alone, so that what
-    the threads of an engine freed would stay. And it learns from large blocks that were freed to
-    take the next ones from the heap, where weights leave holes; a fixed threshold keeps them out
-    of it. Values of the user's own (MALLOC_ARENA_MAX, MALLOC_MMAP_THRESHOLD_) win.
-    """
-    if sys.platform != "linux":
-        return
-    try:
-        set_option = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):  # musl and others have no arenas
-        return
-    if "MALLOC_ARENA_MAX" not in os.environ:
-        set_option(_M_ARENA_MAX, 1)
-    if "MALLOC_MMAP_THRESHOLD_" not in os.environ:
-        set_option(_M_MMAP_THRESHOLD, _PICTURE_BYTES)
 
 
 def trim_heap(*, collect: bool = True) -> None:
