@@ -20,7 +20,10 @@ INSTALL_REQUIRES = [
 EXTRAS_REQUIRE = {
     "vision": ["onnxruntime>=1.18,<2", "opencv-python-headless>=4.6,<6"],
     "speech": ["faster-whisper>=1.1,<2", "soxr>=0.3.7,<2"],
+    "voice": ["sounddevice>=0.4.6,<1", "soundfile>=0.12,<1"],
     "language": ["llama-cpp-python>=0.3.16,<0.4"],
+    # No wheels for newer Pythons yet; tracker libraries that have them bring a second OpenCV.
+    "following": ["similari-trackers-rs>=0.26.12,<0.27; python_version < '3.13'"],
     "recordings": ["mcap>=1.1,<2", "rosbags>=0.10,<0.12"],
     "litert": ["ai-edge-litert>=2.1,<3"],
     "remote": ["tritonclient[grpc]>=2.50,<3"],
@@ -48,6 +51,8 @@ EXTRAS_REQUIRE = {
 # Gigabytes of PyTorch or CUDA: only for those who ask, so tools/environment does not read it.
 LARGE_EXTRAS_REQUIRE = {
     "gpu": ["nvidia-ml-py>=12", "onnxruntime-gpu>=1.18,<2"],
+    # Small, but GPL-3.0; it runs as a program of its own.
+    "piper": ["piper-tts>=1.3,<2"],
     "openai_whisper": ["openai-whisper>=20250625", "torch>=2.6,<3"],
     "tensorrt": [
         "cuda-python>=12.6,<14",
@@ -113,6 +118,9 @@ setup(
             "speech_transcriber = edge_mm_ros.nodes.speech_transcriber:main",
             "safety_monitor = edge_mm_ros.nodes.safety_monitor:main",
             "event_summarizer = edge_mm_ros.nodes.event_summarizer:main",
+            "microphone = edge_mm_ros.nodes.microphone:main",
+            "audio_file = edge_mm_ros.nodes.audio_file:main",
+            "speech_synthesizer = edge_mm_ros.nodes.speech_synthesizer:main",
             "container = edge_mm_ros.nodes.container:main",
             "edge-mm = edge_mm_ros.cli.main:main",
         ],

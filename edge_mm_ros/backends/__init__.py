@@ -13,6 +13,7 @@ from edge_mm_ros.backends.protocol import (
     TensorModel,
     TensorSpec,
     TranscribedSegment,
+    TranscribedWord,
     TranscriptionModel,
     TranscriptionResult,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "TensorModel",
     "TensorSpec",
     "TranscribedSegment",
+    "TranscribedWord",
     "TranscriptionModel",
     "TranscriptionResult",
 ]

@@ -29,6 +29,7 @@ from edge_mm_ros.backends.protocol import (
     TranscriptionResult,
 )
 from edge_mm_ros.backends.speech_samples import SAMPLE_RATE_HZ, check_samples, primary_language
+from edge_mm_ros.backends.whisper_window import MAX_WINDOW_S, Window, transcribe_window
 from edge_mm_ros.params.base import StrictModel
 
 _MEND = "install it with: pip install edge_mm_ros[speech]"
@@ -40,6 +41,7 @@ class _Options(StrictModel):
     compute_type: str = Field("", description="Of CTranslate2; empty: int8 (cpu), float16 (cuda).")
     beam_size: int = Field(1, ge=1, le=16)
     threads: int = Field(0, ge=0, le=256, description="0: the cores of the process's share.")
+    context_s: float = Field(15.0, ge=5.0, le=30.0, description="Shorter sound is padded to it.")
 
 
 class FasterWhisperBackend:
@@ -66,7 +68,7 @@ class FasterWhisperBackend:
         Args:
             artifact: its path is a folder with model.bin, config.json and tokenizer.json.
             device: ``cpu``, ``cuda`` or ``cuda:N``.
-            options: ``compute_type``, ``beam_size``, ``threads``.
+            options: ``compute_type``, ``beam_size``, ``threads``, ``context_s``.
 
         Raises:
             BackendError: the package or a file is missing, or the engine refuses the files.
@@ -89,7 +91,9 @@ class FasterWhisperModel:
     def __init__(self, artifact: ModelArtifact, device: str, options: _Options) -> None:
         self._name = artifact.name
         self._beam_size = options.beam_size
+        self._context_s = options.context_s
         engine = import_engine("faster_whisper", _MEND)
+        self._engine = engine
         kind = device.partition(":")[0]
         index = device_index(device)
         free = None if kind == "cpu" else device_memory.free_device_bytes(index)
@@ -157,6 +161,8 @@ class FasterWhisperModel:
     def transcribe(self, samples: NDArray[np.float32], language: str = "") -> TranscriptionResult:
         """Text of one utterance, decoded once at temperature 0, so that the time is bounded.
 
+        Up to 28 s it is decoded as one window, with the times of its words.
+
         Args:
             samples: float32 (n,), mono, 16 kHz, -1 to 1.
             language: ISO 639-1; empty: detect it (an English-only model takes English).
@@ -172,37 +178,47 @@ class FasterWhisperModel:
         if len(samples) == 0:
             return TranscriptionResult((), chosen or "", 0.0)
         try:
-            segments, info = self._model.transcribe(
-                samples,
-                language=chosen,
-                beam_size=self._beam_size,
-                temperature=0.0,
-                condition_on_previous_text=False,
-                # Whoever asks judges the evidence; nothing is dropped unseen here.
-                compression_ratio_threshold=None,
-                log_prob_threshold=None,
-                no_speech_threshold=None,
-            )
-            found = tuple(
-                TranscribedSegment(
-                    text=segment.text.strip(),
-                    start_s=float(segment.start),
-                    end_s=float(segment.end),
-                    average_log_probability=float(segment.avg_logprob),
-                    no_speech_probability=float(segment.no_speech_prob),
-                    compression_ratio=float(segment.compression_ratio),
-                )
-                for segment in segments
-            )
+            if len(samples) <= MAX_WINDOW_S * SAMPLE_RATE_HZ:
+                window = Window(chosen, self._beam_size, self._context_s)
+                result = transcribe_window(self._engine, self._model, samples, window)
+            else:
+                result = self._transcribe_long(samples, chosen)
         except Exception as error:  # a foreign engine may raise anything
             raise BackendError(
                 f"model '{self._name}' failed while transcribing: {first_line(error)}"
             ) from error
-        if not all(math.isfinite(segment.average_log_probability) for segment in found):
+        if not all(math.isfinite(segment.average_log_probability) for segment in result.segments):
             raise BackendError(
                 f"model '{self._name}' gave probabilities that are not finite; its weights are "
                 "damaged, get the model again"
             )
+        return result
+
+    def _transcribe_long(
+        self, samples: NDArray[np.float32], language: str | None
+    ) -> TranscriptionResult:
+        segments, info = self._model.transcribe(
+            samples,
+            language=language,
+            beam_size=self._beam_size,
+            temperature=0.0,
+            condition_on_previous_text=False,
+            # Whoever asks judges the evidence; nothing is dropped unseen here.
+            compression_ratio_threshold=None,
+            log_prob_threshold=None,
+            no_speech_threshold=None,
+        )
+        found = tuple(
+            TranscribedSegment(
+                text=segment.text.strip(),
+                start_s=float(segment.start),
+                end_s=float(segment.end),
+                average_log_probability=float(segment.avg_logprob),
+                no_speech_probability=float(segment.no_speech_prob),
+                compression_ratio=float(segment.compression_ratio),
+            )
+            for segment in segments
+        )
         return TranscriptionResult(found, info.language, float(info.language_probability))
 
     def _language(self, language: str) -> str | None:

@@ -24,7 +24,10 @@ from edge_mm_ros.backends.engines import (
     import_engine,
     missing_package,
 )
+from edge_mm_ros.backends.finite_grammar import FiniteGrammar, NotFinite
 from edge_mm_ros.backends.gguf_file import NotGguf, read_size
+from edge_mm_ros.backends.llama_cpp_choices import splits_text_exactly, write_by_choices
+from edge_mm_ros.backends.llama_cpp_prompt import PromptState
 from edge_mm_ros.backends.process_share import resident_bytes, usable_cores
 from edge_mm_ros.backends.protocol import BackendError, InputRefused, ModelArtifact, Probe
 from edge_mm_ros.params.base import StrictModel
@@ -105,7 +108,7 @@ class LlamaCppModel:
         self._name = artifact.name
         self._turn = threading.Lock()
         self._device = "cpu" if device == "cpu" else f"cuda:{device_index(device)}"
-        engine = import_engine("llama_cpp", _MEND)
+        self._engine = engine = import_engine("llama_cpp", _MEND)
         threads = options.threads or usable_cores()
         native_log = _NativeLog.install(engine)
         native_log.clear()
@@ -133,6 +136,7 @@ class LlamaCppModel:
                     verbose=True,
                 )
             self._llama.verbose = False
+            self._prompt = PromptState(engine, self._llama)
             self._control = _control_tokens(engine, self._llama)
             # Mapped weights come into memory as they are used; only then can they be measured.
             self.warm_up()
@@ -193,14 +197,18 @@ class LlamaCppModel:
         max_tokens: int,
         temperature: float = 0.0,
         seed: int = 0,
+        grammar: str = "",
+        keep_prompt: bool = False,
     ) -> Iterator[str]:
         """Pieces of the answer; the same call gives the same answer.
 
         Control tokens that stand in a message's text are taken out, so that no text can pose as
-        another role. Closing the iterator cancels the generation.
+        another role. Closing the iterator cancels the generation. With `keep_prompt` an empty
+        piece comes after each part of the prompt that was read, so that reading can be cancelled.
 
         Raises:
-            InputRefused: on iteration, where the prompt is longer than the context.
+            InputRefused: on iteration, where the prompt is longer than the context, or the grammar
+                cannot be read.
             BackendError: on iteration, where the engine failed.
         """
         chat = [
@@ -214,10 +222,30 @@ class LlamaCppModel:
         try:
             if self._llama is None:
                 raise BackendError(f"model '{self._name}' is closed")
-            # A kept prefix would change how the prompt is split, and with it the rounding.
-            self._llama.reset()
+            if not (keep_prompt and self._prompt.can_keep):
+                # A kept prefix would change how the prompt is split, and with it the rounding.
+                self._llama.reset()
+            finite = self._finite(grammar)
+            if self._prompt.can_keep and (keep_prompt or finite is not None):
+                for _ in self._prompt.read(chat):
+                    yield ""
+            if finite is not None:
+                yield from write_by_choices(
+                    self._engine,
+                    self._llama,
+                    finite,
+                    max_tokens=max_tokens,
+                    temperature=temperature,
+                    seed=seed,
+                )
+                return
             chunks = self._llama.create_chat_completion(
-                chat, max_tokens=max_tokens, temperature=temperature, seed=seed, stream=True
+                chat,
+                max_tokens=max_tokens,
+                temperature=temperature,
+                seed=seed,
+                stream=True,
+                grammar=self._grammar(grammar),
             )
             with contextlib.closing(chunks):
                 for chunk in chunks:
@@ -233,6 +261,28 @@ class LlamaCppModel:
             ) from error
         finally:
             self._turn.release()
+
+    def _finite(self, grammar: str) -> FiniteGrammar | None:
+        """The grammar, where most of a text under it need not be asked of the model."""
+        if not grammar or not self._prompt.can_keep or not splits_text_exactly(self._llama):
+            return None
+        try:
+            return FiniteGrammar(grammar)
+        except NotFinite as reason:
+            logger.debug("grammar left to the engine: %s", reason)
+            return None
+
+    def _grammar(self, grammar: str) -> Any:
+        """As the engine takes it; None for none."""
+        if not grammar:
+            return None
+        # The engine takes a grammar that it cannot read, and crashes with it.
+        vocabulary = self._engine.llama_model_get_vocab(self._llama.model)
+        sampler = self._engine.llama_sampler_init_grammar(vocabulary, grammar.encode(), b"root")
+        if not sampler:
+            raise InputRefused(f"model '{self._name}': the grammar is not GBNF: {grammar:.80}")
+        self._engine.llama_sampler_free(sampler)
+        return self._engine.LlamaGrammar.from_string(grammar, verbose=False)
 
 
 class _NativeLog:

@@ -61,8 +61,13 @@ class RemoteGenerationModel:
         max_tokens: int,
         temperature: float = 0.0,
         seed: int = 0,
+        grammar: str = "",
+        keep_prompt: bool = False,
     ) -> Iterator[str]:
         """Pieces of the answer, as the server sends them.
+
+        The protocol knows no GBNF and leaves the prompt's state to the server: `grammar` and
+        `keep_prompt` have no effect.
 
         Control tokens of the usual chat templates are taken out of the messages. Closing the
         iterator closes the connection, upon which servers stop generating.

@@ -7,7 +7,6 @@ import math
 import secrets
 import time
 import wave
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +21,12 @@ from edge_mm_ros.backends.protocol import (
 )
 from edge_mm_ros.backends.remote import CHECK_ANSWER
 from edge_mm_ros.backends.remote_http import HttpAnswer
-from edge_mm_ros.backends.speech_samples import SAMPLE_RATE_HZ, check_samples, primary_language
+from edge_mm_ros.backends.speech_samples import (
+    SAMPLE_RATE_HZ,
+    check_samples,
+    compression_ratio,
+    primary_language,
+)
 from edge_mm_ros.backends.whisper_languages import language_code
 
 _DETAILED = "verbose_json"
@@ -182,7 +186,7 @@ class RemoteTranscriptionModel:
             no_speech_probability=told(
                 "no_speech_prob", 0.0, 1.0, self._unknown.no_speech_probability
             ),
-            compression_ratio=_compression_ratio(text),
+            compression_ratio=compression_ratio(text),
         )
 
 
@@ -190,11 +194,6 @@ def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return float(value)
-
-
-def _compression_ratio(text: str) -> float:
-    data = text.encode()
-    return len(data) / len(zlib.compress(data)) if data else 0.0
 
 
 def _wav(samples: NDArray[np.float32]) -> bytes:

@@ -27,6 +27,7 @@ from edge_mm_ros.backends.protocol import (
     ModelArtifact,
     Probe,
     TranscribedSegment,
+    TranscribedWord,
     TranscriptionResult,
 )
 from edge_mm_ros.backends.speech_samples import SAMPLE_RATE_HZ, check_samples, primary_language
@@ -193,6 +194,7 @@ class OpenAIWhisperModel:
             temperature=0.0,
             fp16=self._half,
             condition_on_previous_text=False,
+            word_timestamps=True,
             # Whoever asks judges the evidence; nothing is dropped unseen here.
             compression_ratio_threshold=None,
             logprob_threshold=None,
@@ -206,6 +208,7 @@ class OpenAIWhisperModel:
                 average_log_probability=float(segment["avg_logprob"]),
                 no_speech_probability=float(segment["no_speech_prob"]),
                 compression_ratio=float(segment["compression_ratio"]),
+                words=_words_of(segment),
             )
             for segment in found["segments"]
         )
@@ -250,6 +253,19 @@ class OpenAIWhisperModel:
         if self._device == "cpu":
             return 0
         return int(self._torch.cuda.memory_allocated(device_index(self._device)))
+
+
+def _words_of(segment: Mapping[str, Any]) -> tuple[TranscribedWord, ...]:
+    return tuple(
+        TranscribedWord(
+            word["word"].strip(),
+            float(word["start"]),
+            float(word["end"]),
+            float(word["probability"]),
+        )
+        for word in segment.get("words", ())
+        if word["word"].strip()
+    )
 
 
 def _check_file(artifact: ModelArtifact) -> None:

@@ -64,6 +64,23 @@ class ModelArtifact:
 
 
 @dataclass(frozen=True)
+class TranscribedWord:
+    """A word, with times in seconds from the start of the samples.
+
+    Attributes:
+        text: with its punctuation.
+        start_s: begin.
+        end_s: end.
+        probability: mean over its tokens, 0 to 1.
+    """
+
+    text: str
+    start_s: float
+    end_s: float
+    probability: float
+
+
+@dataclass(frozen=True)
 class TranscribedSegment:
     """A stretch of text, with times in seconds from the start of the samples.
 
@@ -74,6 +91,7 @@ class TranscribedSegment:
         average_log_probability: mean over its tokens, natural logarithm.
         no_speech_probability: 0 to 1.
         compression_ratio: length of the text over that of its zlib form; high for repetitions.
+        words: its words; empty where the engine does not tell them apart.
     """
 
     text: str
@@ -82,6 +100,7 @@ class TranscribedSegment:
     average_log_probability: float
     no_speech_probability: float
     compression_ratio: float
+    words: tuple[TranscribedWord, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -175,10 +194,21 @@ class GenerationModel(LoadedModel, Protocol):
         max_tokens: int,
         temperature: float = 0.0,
         seed: int = 0,
+        grammar: str = "",
+        keep_prompt: bool = False,
     ) -> Iterator[str]:
         """Pieces of the answer to a chat (``role`` and ``content`` each).
 
         Closing the iterator cancels the generation.
+
+        Args:
+            messages: the chat.
+            max_tokens: length of the answer at most.
+            temperature: 0: always the most probable token.
+            seed: of the sampling.
+            grammar: GBNF that the answer follows, where the engine can; empty: none.
+            keep_prompt: a following chat that begins with the same messages, or is the same, need
+                not be read anew, where the engine can.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import numpy as np
@@ -27,3 +28,9 @@ def check_samples(model: str, samples: NDArray[Any]) -> None:
 def primary_language(tag: str) -> str:
     """``de`` of ``de``, ``DE``, ``de_AT`` or ``de-AT``; empty stays empty."""
     return tag.partition("-")[0].partition("_")[0].lower()
+
+
+def compression_ratio(text: str) -> float:
+    """Length of a text over that of its zlib form; high for repetitions, 0 without any text."""
+    data = text.encode()
+    return len(data) / len(zlib.compress(data)) if data else 0.0

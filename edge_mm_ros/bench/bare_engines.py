@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +128,25 @@ class BareLlama:
         )
         with contextlib.closing(chunks):
             return "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks)
+
+    def under_grammar(
+        self, messages: Sequence[Mapping[str, str]], max_tokens: int, grammar: str
+    ) -> Iterator[str]:
+        """Pieces of an answer that follows a grammar in GBNF."""
+        from llama_cpp.llama_grammar import LlamaGrammar
+
+        self._llama.reset()
+        chunks: Any = self._llama.create_chat_completion(
+            [dict(message) for message in messages],  # type: ignore[misc]
+            max_tokens=max_tokens,
+            temperature=0.0,
+            seed=0,
+            stream=True,
+            grammar=LlamaGrammar.from_string(grammar, verbose=False),
+        )
+        with contextlib.closing(chunks):
+            for chunk in chunks:
+                yield chunk["choices"][0]["delta"].get("content") or ""
 
 
 def _option(backend: str, model: str, name: str) -> Any:

@@ -17,6 +17,9 @@ SCENARIOS: Mapping[str, str] = MappingProxyType(
         "leak": "load and unload each model again and again: the size of the process",
         "fallback": "an engine that fails or hangs: answers, diagnosis, return",
         "multicam": "four cameras before one slow detector: age of results, shares, memory",
+        "language": "summaries of generated logs: true, by the model, in time",
+        "fusion": "tracks of simulated scenes against truth, a SORT-style tracker beside; speed",
+        "speech": "live transcripts: word errors, delays, inventions, a spoken stop; bare beside",
         "isolation": "the detector while speech and language run on the same cores",
     }
 )

@@ -20,6 +20,8 @@ class Detections:
         labels: n class names.
         stamp_ns: capture time of the picture, nanoseconds.
         frame_id: the camera's optical frame.
+        track_ids: n ids that boxes of the same thing share from picture to picture, each empty
+            where there is none; nothing at all where boxes are not followed.
     """
 
     boxes_px: NDArray[np.float32]
@@ -27,6 +29,7 @@ class Detections:
     labels: tuple[str, ...]
     stamp_ns: int
     frame_id: str
+    track_ids: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.labels)
@@ -35,6 +38,10 @@ class Detections:
                 "shape",
                 f"detections: {n} labels need boxes ({n}, 4) and scores ({n},), got "
                 f"{self.boxes_px.shape} and {self.scores.shape}",
+            )
+        if len(self.track_ids) not in (0, n):
+            raise InvalidInput(
+                "shape", f"detections: {n} labels, but {len(self.track_ids)} track ids"
             )
 
     def __len__(self) -> int:

@@ -19,12 +19,14 @@ class PointCloud:
         stamp_ns: capture time, nanoseconds.
         frame_id: the sensor's frame.
         dropped: points of the message that were not finite and are left out.
+        thinned: points that are left out on purpose, because the cloud was too large.
     """
 
     points_m: NDArray[np.float32]
     stamp_ns: int
     frame_id: str
     dropped: int = 0
+    thinned: int = 0
 
     def __post_init__(self) -> None:
         if self.points_m.ndim != 2 or self.points_m.shape[1] != 3:

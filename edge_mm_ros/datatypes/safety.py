@@ -43,6 +43,9 @@ class SafetyEvent:
         sensor: sensor or topic concerned; empty where there is none.
         values: measured values with their unit in the name, for example ``distance_m``.
         evidence: topics that the event rests on.
+        supporting: sensors that support it, the kind in front, for example ``lidar:top``; empty
+            where none is known to, as with what is predicted.
+        silent: sensors that are faulty or silent at that time, named likewise.
     """
 
     event_id: str
@@ -58,6 +61,8 @@ class SafetyEvent:
     sensor: str = ""
     values: Mapping[str, float | str] = field(default_factory=dict)
     evidence: tuple[str, ...] = ()
+    supporting: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", MappingProxyType(dict(self.values)))

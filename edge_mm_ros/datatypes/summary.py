@@ -16,6 +16,8 @@ class Summary:
         author: the model's name, or ``template``.
         reason: why the template wrote it; empty where the model did.
         event_ids: the events that it tells of.
+        tried: texts that the model wrote for it.
+        rejected: why texts of the model were not taken, one line each.
     """
 
     text: str
@@ -24,3 +26,5 @@ class Summary:
     author: str
     reason: str = ""
     event_ids: tuple[str, ...] = ()
+    tried: int = 0
+    rejected: tuple[str, ...] = ()

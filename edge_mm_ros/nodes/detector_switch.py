@@ -72,13 +72,13 @@ class DetectorSwitchNode(ModelNode):
             self.pipeline.settings = settings_of(self.params)
             self._host.preload(wanted)
         else:  # it was set while the node was not active
-            self._hold(wanted)
+            self.hold_model(wanted)
             try:
                 self._pipeline = self._made(wanted)
             except EdgeMmError:
-                self._let_go(wanted)
+                self.let_go_model(wanted)
                 raise
-            self._let_go(old)
+            self.let_go_model(old)
         self._classes_told = None
         self.tell_classes()
         self._tasks = self.inbox(_call, queue=lossless(), worker=LOADING)
@@ -162,7 +162,7 @@ class DetectorSwitchNode(ModelNode):
             )
 
     def _load(self, name: str) -> None:
-        self._hold(name)
+        self.hold_model(name)
         try:
             pipeline = self._made(name)
         except Exception as error:  # whatever it is, the old one goes on
@@ -177,7 +177,7 @@ class DetectorSwitchNode(ModelNode):
         name, old = pipeline.model_name, self.pipeline.model_name
         if name != self._wanted:  # the wish has changed meanwhile
             self._loading = ""
-            self._tasks.put(partial(self._let_go, name))
+            self._tasks.put(partial(self.let_go_model, name))
             self.switch_if_wanted()
             return
         try:
@@ -187,18 +187,18 @@ class DetectorSwitchNode(ModelNode):
             return
         self._pipeline, self._loading, self._why_not_switched = pipeline, "", ""
         self.tell_classes()
-        self._tell_switch(HealthLevel.OK, f"{name} serves in place of {old}", old, name)
-        self._tasks.put(partial(self._let_go, old))
+        self.tell_switch(HealthLevel.OK, f"{name} serves in place of {old}", old, name)
+        self._tasks.put(partial(self.let_go_model, old))
 
     def _give_up(self, name: str, reason: str) -> None:
-        self._let_go(name)
+        self.let_go_model(name)
         if self._pipeline is None:
             return
         serving = self._pipeline.model_name
         self._loading = ""
         self._retry_at_s = time.monotonic() + _RETRY_S
         self._why_not_switched = f"{name} cannot take over: {reason}; {serving} goes on"
-        self._tell_switch(HealthLevel.WARN, self._why_not_switched, serving, name)
+        self.tell_switch(HealthLevel.WARN, self._why_not_switched, serving, name)
         self.in_executor(partial(self._set_back, name))
 
     def _set_back(self, refused: str) -> None:
@@ -208,27 +208,6 @@ class DetectorSwitchNode(ModelNode):
         (result,) = self.set_parameters([Parameter("model", value=self._pipeline.model_name)])
         if not result.successful:
             self.get_logger().error(f"parameter 'model' cannot be set back: {result.reason}")
-
-    def _tell_switch(self, level: HealthLevel, message: str, old: str, new: str) -> None:
-        # rclpy ties a severity to the line that logs.
-        if level == HealthLevel.OK:
-            self.get_logger().info(f"switch of models: {message}")
-        else:
-            self.get_logger().error(f"switch of models: {message}")
-        self.tell(Health("switch of models", level, message, {"from": old, "to": new}))
-
-    def _hold(self, name: str) -> None:
-        self._host.retain(name)
-        self._retained = (*self._retained, name)
-
-    def _let_go(self, name: str) -> None:
-        kept = list(self._retained)
-        if name not in kept:  # all were given back meanwhile
-            return
-        kept.remove(name)
-        self._retained = tuple(kept)
-        if not self._host.release(name):
-            self.get_logger().warning(f"model {name} stays in memory, it is still in use")
 
 
 def settings_of(params: ObjectDetectorParams) -> DetectionSettings:

@@ -89,6 +89,32 @@ class ModelNode(EdgeNode):
         for name in self._retained:
             self._host.retain(name)
 
+    # Another model in place of one ----------------------------------------------------------------
+
+    def tell_switch(self, level: HealthLevel, message: str, old: str, new: str) -> None:
+        """Log and publish that a model took another one's place, or could not."""
+        # rclpy ties a severity to the line that logs.
+        if level == HealthLevel.OK:
+            self.get_logger().info(f"switch of models: {message}")
+        else:
+            self.get_logger().error(f"switch of models: {message}")
+        self.tell(Health("switch of models", level, message, {"from": old, "to": new}))
+
+    def hold_model(self, name: str) -> None:
+        """Keep one more model until `let_go_model` or cleanup."""
+        self._host.retain(name)
+        self._retained = (*self._retained, name)
+
+    def let_go_model(self, name: str) -> None:
+        """Give a model back that is held."""
+        kept = list(self._retained)
+        if name not in kept:  # all were given back meanwhile
+            return
+        kept.remove(name)
+        self._retained = tuple(kept)
+        if not self._host.release(name):
+            self.get_logger().warning(f"model {name} stays in memory, it is still in use")
+
     # Changes -------------------------------------------------------------------------------------
 
     def _begin_news(self) -> None:

@@ -23,6 +23,7 @@ from edge_mm_ros.nodes.running import run_node
 from edge_mm_ros.params import ParameterError
 from edge_mm_ros.params.object_detector import ObjectDetectorParams
 from edge_mm_ros.pipelines.detection.annotation import annotate
+from edge_mm_ros.pipelines.following import BoxFollower
 from edge_mm_ros.pipelines.stamps import NS_PER_S, StampGuard
 from edge_mm_ros.ros.conversions.compressed_images import image_from_compressed, image_to_jpeg
 from edge_mm_ros.ros.conversions.detections import detections_to_msg
@@ -33,7 +34,7 @@ from edge_mm_ros.runtime import ModelHost
 from edge_mm_ros.runtime.batcher import Batcher, Frame
 from edge_mm_ros.runtime.pressure import SystemPressure
 
-_MADE_AT_CONFIGURE = ("cameras", "transport")
+_MADE_AT_CONFIGURE = ("cameras", "transport", "follow")
 _LATENCY_WINDOW_S = 5.0
 _RETRY_S = 10.0
 
@@ -43,6 +44,7 @@ class _Camera:
     """One camera's topics.
 
     Attributes:
+        follower: gives its boxes ids, where that is asked for.
         expired_told: pictures that had waited too long when its health was told last.
     """
 
@@ -50,6 +52,7 @@ class _Camera:
     topic: str
     detections: CountingPublisher
     annotated: CountingPublisher
+    follower: BoxFollower | None = None
     stamps: StampGuard = field(default_factory=StampGuard)
     expired_told: int = 0
 
@@ -89,6 +92,7 @@ class ObjectDetectorNode(DetectorSwitchNode):
                 f"{camera}/image_raw{suffix}",
                 self.advertise(Detection2DArray, f"{camera}/detections", RELIABLE),
                 self.advertise(CompressedImage, f"{camera}/detections_image/compressed", SENSOR),
+                BoxFollower() if params.follow else None,
             )
             for camera in params.cameras
         }
@@ -108,6 +112,8 @@ class ObjectDetectorNode(DetectorSwitchNode):
         )
         for camera in self._cameras.values():
             camera.stamps.reset()
+            if camera.follower is not None:
+                camera.follower.reset()
             camera.expired_told = 0
         self.listen_to_cameras(self._batcher)
         self._begin_ladder()
@@ -178,7 +184,8 @@ class ObjectDetectorNode(DetectorSwitchNode):
                 self.bad_input(self.resolve_topic_name(camera.topic), error)
         found = pipeline.detect([image for _, _, image in pictures]) if pictures else []
         self.tell_classes()  # another version may have taken over under the name
-        for (camera, frame, image), detections in zip(pictures, found):
+        for (camera, frame, image), boxes in zip(pictures, found):
+            detections = boxes if camera.follower is None else camera.follower.follow(boxes)
             camera.detections.publish(detections_to_msg(detections))
             if self._batcher is not None and self._ladder is not None:
                 self._ladder.note_latency_s(self._batcher.clock() - frame.arrived_s)

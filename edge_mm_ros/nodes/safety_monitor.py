@@ -1,4 +1,4 @@
-"""The node ``safety_monitor``: objects, detections, speech and health in, events and state out."""
+"""The node ``safety_monitor``: objects, coverage, speech and health in, events and state out."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from hri_msgs.msg import LiveSpeech
+from nav_msgs.msg import Odometry
 from sensor_msgs.msg import Range
 from vision_msgs.msg import Detection2DArray, Detection3DArray
 
@@ -17,16 +18,21 @@ from edge_mm_ros.params import load_yaml
 from edge_mm_ros.params.safety_monitor import SafetyMonitorParams
 from edge_mm_ros.params.safety_rules import SafetyRules
 from edge_mm_ros.params.share import find_config
-from edge_mm_ros.pipelines.monitoring import SafetyMonitor, Source
+from edge_mm_ros.pipelines.monitoring import SafetyMonitor, Source, SourcesTold
+from edge_mm_ros.ros.conversions.coverage import coverage_from_msg
 from edge_mm_ros.ros.conversions.detections import detections_from_msg
+from edge_mm_ros.ros.conversions.object_sources import sources_from_msg
 from edge_mm_ros.ros.conversions.objects import objects_from_msg
+from edge_mm_ros.ros.conversions.odometry import odometry_from_msg
 from edge_mm_ros.ros.conversions.ranges import reading_from_msg
 from edge_mm_ros.ros.conversions.safety import events_to_msg, state_to_msg
+from edge_mm_ros.ros.conversions.sensor_states import sensor_state_from_status
 from edge_mm_ros.ros.conversions.speech import transcript_from_msg
 from edge_mm_ros.ros.conversions.stamps import to_ns
 from edge_mm_ros.ros.node import EdgeNode
-from edge_mm_ros.ros.qos import EVENTS, LATCHED, RELIABLE, SENSOR
-from edge_mm_ros.ros.work_queue import lossless
+from edge_mm_ros.ros.qos import DIAGNOSTICS, EVENTS, LATCHED, RELIABLE, SENSOR
+from edge_mm_ros.ros.topics import Listener
+from edge_mm_ros.ros.work_queue import latest_only, lossless
 
 _LEVELS = {
     SafetyLevel.CLEAR: HealthLevel.OK,
@@ -43,6 +49,7 @@ class SafetyMonitorNode(EdgeNode):
 
     def __init__(self, host: object = None, name: str = "safety_monitor", **options: Any) -> None:
         self._monitor: SafetyMonitor | None = None
+        self._sources: Listener | None = None
         self._told: tuple[SafetyLevel, tuple[str, ...]] | None = None
         self._told_ns = 0
         self._events_told = 0
@@ -57,6 +64,7 @@ class SafetyMonitorNode(EdgeNode):
     def on_activated(self) -> None:
         """Begin anew, with the rules as they are now, and listen to what they need."""
         self._monitor = self._make_monitor()
+        self._sources = None
         self._told = None
         self._events_told = 0
         for source in self._monitor.sources:
@@ -84,22 +92,50 @@ class SafetyMonitorNode(EdgeNode):
     def _make_monitor(self) -> SafetyMonitor:
         params: SafetyMonitorParams = self.params
         rules = load_yaml(SafetyRules, find_config("rules", params.rules_file))
-        return SafetyMonitor(rules, params.cameras, params.ultrasonics, self._on_notice)
+        return SafetyMonitor(
+            rules,
+            params.cameras,
+            params.ultrasonics,
+            self._on_notice,
+            odometry=params.odometry,
+        )
 
     def _listen_to(self, source: Source) -> None:
         wiring: dict[str, tuple[type, Any, Any]] = {
             "objects": (Detection3DArray, self._on_objects, RELIABLE),
+            "sources": (DiagnosticArray, self._on_sources, RELIABLE),
+            "coverage": (DiagnosticArray, self._on_coverage, RELIABLE),
+            "odometry": (Odometry, self._on_odometry, SENSOR),
             "detections": (Detection2DArray, partial(self._on_detections, source.sensor), RELIABLE),
             "range": (Range, partial(self._on_range, source.sensor), SENSOR),
             "speech": (LiveSpeech, self._on_speech, RELIABLE),
-            "diagnostics": (DiagnosticArray, self._on_diagnostics, RELIABLE),
+            "diagnostics": (DiagnosticArray, self._on_diagnostics, DIAGNOSTICS),
         }
         msg_type, handler, qos = wiring[source.input]
-        self.listen(msg_type, source.topic, handler, qos=qos, queue=lossless())
+        # Of the robot's own motion the newest counts; nothing else may be lost.
+        queue = latest_only() if source.input == "odometry" else lossless()
+        self.listen(msg_type, source.topic, handler, qos=qos, queue=queue)
+        if source.input == "sources":
+            self._sources = self.listeners[-1]
 
     def _on_objects(self, message: Detection3DArray) -> None:
         assert self._monitor is not None
-        self._tell(self._monitor.hear_objects(objects_from_msg(message), self._clock_ns()))
+        apart = self._sources is not None and self._sources.publishers > 0
+        told = SourcesTold.APART if apart else SourcesTold.NEVER
+        objects = objects_from_msg(message)
+        self._tell(self._monitor.hear_objects(objects, self._clock_ns(), told))
+
+    def _on_sources(self, message: DiagnosticArray) -> None:
+        assert self._monitor is not None
+        self._tell(self._monitor.hear_sources(sources_from_msg(message), self._clock_ns()))
+
+    def _on_coverage(self, message: DiagnosticArray) -> None:
+        assert self._monitor is not None
+        self._tell(self._monitor.hear_coverage(coverage_from_msg(message), self._clock_ns()))
+
+    def _on_odometry(self, message: Odometry) -> None:
+        assert self._monitor is not None
+        self._tell(self._monitor.hear_odometry(odometry_from_msg(message), self._clock_ns()))
 
     def _on_detections(self, camera: str, message: Detection2DArray) -> None:
         assert self._monitor is not None
@@ -118,15 +154,26 @@ class SafetyMonitorNode(EdgeNode):
         assert self._monitor is not None
         if not self.now_ns():  # every node tells its health, also before simulated time starts
             return
+        ours = [one for one in message.status if not self._is_of_another_robot(one.hardware_id)]
         entries = [
-            Health(
-                status.name, HealthLevel(min(status.level[0], HealthLevel.STALE)), status.message
-            )
-            for status in message.status
-            if not self._is_of_another_robot(status.hardware_id)
+            Health(one.name, HealthLevel(min(one.level[0], HealthLevel.STALE)), one.message)
+            for one in ours
         ]
+        for one in ours:
+            self._note_sensor(one)
         stamp_ns = to_ns(message.header.stamp)
         self._tell(self._monitor.hear_health(entries, stamp_ns, self.now_ns()))
+
+    def _note_sensor(self, status: DiagnosticStatus) -> None:
+        """Take what an entry tells of a sensor; one that is spoilt must not hide the others."""
+        assert self._monitor is not None
+        try:
+            state = sensor_state_from_status(status)
+        except InvalidInput as error:
+            self.bad_input("/diagnostics", error)
+            return
+        if state is not None:
+            self._monitor.hear_sensor(state)
 
     def _is_of_another_robot(self, hardware_id: str) -> bool:
         """Whether a node of another namespace speaks; others' hardware ids name no node."""

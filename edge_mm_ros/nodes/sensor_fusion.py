@@ -1,55 +1,85 @@
-"""The node ``sensor_fusion``: detections and clouds in, objects in the robot's frame out."""
+"""The node ``sensor_fusion``: measurements of all sensors in, objects in the robot's frame out."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from nav_msgs.msg import OccupancyGrid
 from nav_msgs.msg import Odometry as OdometryMsg
-from sensor_msgs.msg import CameraInfo, PointCloud2
+from radar_msgs.msg import RadarScan
+from sensor_msgs.msg import CameraInfo, Imu, LaserScan, PointCloud2, Range
 from vision_msgs.msg import Detection2DArray, Detection3DArray
 from visualization_msgs.msg import MarkerArray
 
-from edge_mm_ros.datatypes import Health, HealthLevel, InvalidInput
+from edge_mm_ros.datatypes import Health, InvalidInput, Objects, RigidTransform, SensorState
+from edge_mm_ros.nodes.fusion_tally import FusionTally
 from edge_mm_ros.nodes.running import run_node
-from edge_mm_ros.params.sensor_fusion import CameraMounting, Mounting, SensorFusionParams
-from edge_mm_ros.pipelines.fusion import FusionResult, SensorFusion
-from edge_mm_ros.pipelines.stamps import NS_PER_S
+from edge_mm_ros.params.base import ParameterError, load_yaml
+from edge_mm_ros.params.safety_rules import SafetyRules
+from edge_mm_ros.params.sensor_fusion import SensorFusionParams
+from edge_mm_ros.params.share import find_config
+from edge_mm_ros.pipelines.fusion import FusionResult, SensorFusion, topic_of
+from edge_mm_ros.pipelines.fusion.watched_fusion import WatchedFusion
+from edge_mm_ros.pipelines.stamps import to_ns as seconds_to_ns
 from edge_mm_ros.ros.conversions.camera_info import calibration_from_msg
+from edge_mm_ros.ros.conversions.coverage import coverage_to_msg, free_space_to_msg
 from edge_mm_ros.ros.conversions.detections import detections_from_msg
+from edge_mm_ros.ros.conversions.imu import imu_from_msg
+from edge_mm_ros.ros.conversions.laser_scans import laser_scan_from_msg
 from edge_mm_ros.ros.conversions.object_markers import markers_to_msg
 from edge_mm_ros.ros.conversions.objects import objects_to_msg, sources_to_msg
 from edge_mm_ros.ros.conversions.odometry import odometry_from_msg
 from edge_mm_ros.ros.conversions.point_clouds import cloud_from_msg
+from edge_mm_ros.ros.conversions.radar_scans import radar_scan_from_msg
+from edge_mm_ros.ros.conversions.ranges import reading_from_msg
+from edge_mm_ros.ros.conversions.sensor_states import sensor_state_to_health
 from edge_mm_ros.ros.conversions.stamps import to_ns
 from edge_mm_ros.ros.conversions.transforms import TransformSource
 from edge_mm_ros.ros.node import EdgeNode
-from edge_mm_ros.ros.qos import RELIABLE, SENSOR
-from edge_mm_ros.ros.work_queue import drop_oldest, latest_only
-
-_MAX_WAITING_DETECTIONS = 10
-_MAX_WAITING_ODOMETRY = 200
+from edge_mm_ros.ros.qos import RELIABLE, SENSOR, TopicQos
+from edge_mm_ros.ros.work_queue import QueuePolicy, drop_oldest, latest_only
 
 
-@dataclass
-class _Tally:
-    """What became of one camera's detections since activation."""
+@dataclass(frozen=True)
+class _Input:
+    """How one kind of sensor is listened to.
 
-    placed: Counter[str] = field(default_factory=Counter)
-    refused: Counter[str] = field(default_factory=Counter)
-    last_refusal: str = ""
-    without_cloud: tuple[str, ...] = ()
-    too_steep: bool = False
+    Attributes:
+        msg_type: of its topic.
+        convert: makes a value of a message.
+        method: of `SensorFusion`, that takes the value.
+        qos: of the topic.
+        queue: what waits while others are handled.
+    """
+
+    msg_type: type
+    convert: Callable[[Any], Any]
+    method: str
+    qos: TopicQos
+    queue: QueuePolicy
+
+
+_INPUTS = {
+    "lidar": _Input(PointCloud2, cloud_from_msg, "add_cloud", SENSOR, latest_only()),
+    "laser": _Input(LaserScan, laser_scan_from_msg, "add_scan", SENSOR, latest_only()),
+    "radar": _Input(RadarScan, radar_scan_from_msg, "add_radar", SENSOR, drop_oldest(5)),
+    "ultrasonic": _Input(Range, reading_from_msg, "add_range", SENSOR, drop_oldest(5)),
+    "camera": _Input(Detection2DArray, detections_from_msg, "fuse", RELIABLE, drop_oldest(10)),
+}
+_OWN_MOTION_QUEUE = drop_oldest(200)
+_WATCH_PERIOD_S = 0.05  # a silent sensor is told so much after its timeout at the latest
 
 
 class SensorFusionNode(EdgeNode):
-    """Publishes ``objects``, their sources and their markers, for each message of detections.
+    """Publishes ``objects``, their sources and their markers, ``coverage`` and ``free_space``.
 
-    A measurement whose sensor has no known place is left out with a reason, never put at the
+    Every picture brings a message of objects at once, other sensors at most one each
+    `objects_period_s`; coverage is told with them, and goes on where all sensors are silent. A
+    measurement whose sensor has no known place is left out with a reason, never put at the
     robot's origin.
     """
 
@@ -57,40 +87,48 @@ class SensorFusionNode(EdgeNode):
 
     def __init__(self, host: object = None, name: str = "sensor_fusion", **options: Any) -> None:
         self._fusion: SensorFusion | None = None
+        self._watched: WatchedFusion | None = None
+        self._zones: dict[str, tuple[tuple[float, float], ...]] = {}
         self._transforms: TransformSource | None = None
-        self._tallies: dict[str, _Tally] = {}
-        self._not_finite: dict[str, int] = {}
+        self._tally = FusionTally()
+        self._told_ns = 0
         super().__init__(name, **options)
 
     def on_configured(self) -> None:
-        """Make the publishers."""
+        """Read the zones and make the publishers."""
+        self._zones = self._read_zones()
         self._objects = self.advertise(Detection3DArray, "objects", RELIABLE)
         self._sources = self.advertise(DiagnosticArray, "objects/sources", RELIABLE)
         self._markers = self.advertise(MarkerArray, "objects/markers", RELIABLE)
+        self._coverage = self.advertise(DiagnosticArray, "coverage", RELIABLE)
+        self._free_space = self.advertise(OccupancyGrid, "free_space", RELIABLE)
 
     def on_activated(self) -> None:
         """Begin anew and listen."""
         params: SensorFusionParams = self.params
-        self._fusion = SensorFusion(params, self._on_notice)
+        self._watched = WatchedFusion(
+            params, self._zones, self.now_ns, self._on_notice, self._tell_sensor
+        )
+        self._fusion = self._watched.fusion
         self._transforms = TransformSource(self, params.robot_frame)
-        self._tallies = {camera: _Tally() for camera in params.cameras}
-        self._not_finite.clear()
-        if params.odometry:
-            self.listen(
-                OdometryMsg,
-                params.odometry,
-                self._on_odometry,
-                qos=SENSOR,
-                queue=drop_oldest(_MAX_WAITING_ODOMETRY),
-            )
-        for lidar in params.lidars:
-            self.listen(
-                PointCloud2,
-                f"{lidar}/points",
-                partial(self._on_cloud, lidar),
-                qos=SENSOR,
-                queue=latest_only(),
-            )
+        self._tally = FusionTally(params.cameras)
+        self._told_ns = 0
+        own_motion = (
+            (params.odometry, OdometryMsg, self._on_odometry),
+            (params.imu, Imu, self._on_imu),
+        )
+        for topic, msg_type, handler in own_motion:
+            if topic:
+                self.listen(msg_type, topic, handler, qos=SENSOR, queue=_OWN_MOTION_QUEUE)
+        for kind, source in _INPUTS.items():
+            for sensor in getattr(params, f"{kind}s"):
+                self.listen(
+                    source.msg_type,
+                    topic_of(kind, sensor),
+                    partial(self._on_measurement, kind, sensor),
+                    qos=source.qos,
+                    queue=source.queue,
+                )
         for camera in params.cameras:
             self.listen(
                 CameraInfo,
@@ -99,13 +137,8 @@ class SensorFusionNode(EdgeNode):
                 qos=SENSOR,
                 queue=latest_only(),
             )
-            self.listen(
-                Detection2DArray,
-                f"{camera}/detections",
-                partial(self._on_detections, camera),
-                qos=RELIABLE,
-                queue=drop_oldest(_MAX_WAITING_DETECTIONS),
-            )
+        self._watched.tick()  # silence counts from now on
+        self.every(_WATCH_PERIOD_S, self._look_after)
 
     def on_deactivated(self) -> None:
         """Stop to follow tf."""
@@ -114,36 +147,19 @@ class SensorFusionNode(EdgeNode):
     def on_cleaned_up(self) -> None:
         """Forget clouds and tracks."""
         self._release_transforms()
-        self._fusion = None
-        self._tallies.clear()
+        self._fusion = self._watched = None
+        self._tally = FusionTally()
 
     def on_params_changed(self) -> None:
         """Use new limits from the next measurement on."""
-        if self._fusion is not None:
-            self._fusion.params = self.params
+        if self._watched is not None:
+            self._watched.params = self.params
 
     def health(self) -> Iterable[Health]:
-        """What became of each camera's detections and of each LiDAR's points."""
-        for lidar, count in tuple(self._not_finite.items()):
-            values = {"points left out": str(count)}
-            message = (
-                "all points are finite" if not count else "points that are not finite left out"
-            )
-            yield Health(f"lidar {lidar}", HealthLevel.OK, message, values)
-        for camera, tally in tuple(self._tallies.items()):
-            values = {f"placed by {by}": str(count) for by, count in sorted(tally.placed.items())}
-            values.update({f"left out, {why}": str(n) for why, n in sorted(tally.refused.items())})
-            if tally.last_refusal:
-                values["last left out"] = tally.last_refusal
-            if tally.without_cloud:
-                lidars = ", ".join(tally.without_cloud)
-                message = f"no cloud of {lidars} is near the pictures in time: camera alone"
-                yield Health(f"camera {camera}", HealthLevel.WARN, message, values)
-            elif tally.too_steep:
-                message = "a detection near the camera's foot has no place"
-                yield Health(f"camera {camera}", HealthLevel.WARN, message, values)
-            else:
-                yield Health(f"camera {camera}", HealthLevel.OK, "places detections", values)
+        """What became of each sensor's measurements, and how the sensors are."""
+        yield from self._tally.health()
+        if self._watched is not None and self.active:
+            yield from map(sensor_state_to_health, self._watched.states())
 
     def _on_camera_info(self, camera: str, message: CameraInfo) -> None:
         assert self._fusion is not None
@@ -152,66 +168,97 @@ class SensorFusionNode(EdgeNode):
 
     def _on_odometry(self, message: OdometryMsg) -> None:
         assert self._fusion is not None
-        odometry = odometry_from_msg(message)
-        self._check_stamp(odometry.stamp_ns)
-        self._fusion.add_odometry(odometry)
+        self._fusion.add_odometry(odometry_from_msg(message))
 
-    def _on_cloud(self, lidar: str, message: PointCloud2) -> None:
-        assert self._fusion is not None and self._transforms is not None
-        cloud = cloud_from_msg(message)
-        self._check_stamp(cloud.stamp_ns)
-        pose = self.params.lidar_mounting.get(lidar, Mounting()).pose()
-        place = self._transforms.place(lidar, cloud.frame_id, cloud.stamp_ns, pose)
-        self._fusion.add_cloud(lidar, cloud, place)
-        self._not_finite[lidar] = cloud.dropped
+    def _on_imu(self, message: Imu) -> None:
+        assert self._fusion is not None
+        reading = imu_from_msg(message)
+        place = self._place("imu", reading, self.params.imu_mounting.pose())
+        self._fusion.add_imu(reading, place)
+
+    def _on_measurement(self, kind: str, sensor: str, message: Any) -> None:
+        assert self._watched is not None
+        try:
+            value = _INPUTS[kind].convert(message)
+            place = self._place(sensor, value, self.params.mounting(kind, sensor))
+            result: FusionResult = getattr(self._fusion, _INPUTS[kind].method)(sensor, value, place)
+        except InvalidInput as error:
+            self._tally.left_out(kind, sensor, error)
+            self._watched.note_refused(kind, sensor, error)
+            raise
+        self._tally.count(kind, sensor, result)
+        if kind == "lidar":
+            self._tell_not_finite(sensor, message, value)
+        if kind == "camera" or self._due(result.objects.stamp_ns):
+            self._publish(result.objects)
+
+    def _place(self, sensor: str, value: Any, configured: RigidTransform | None) -> RigidTransform:
+        assert self._transforms is not None
+        return self._transforms.place(sensor, value.frame_id, value.stamp_ns, configured)
+
+    def _due(self, stamp_ns: int) -> bool:
+        """Whether objects were last told long enough before a time, or after it."""
+        since_ns = stamp_ns - self._told_ns
+        return since_ns < 0 or since_ns >= seconds_to_ns(self.params.objects_period_s)
+
+    def _publish(self, objects: Objects) -> None:
+        """Tell all objects; the only place that does."""
+        self._told_ns = objects.stamp_ns
+        self._objects.publish(objects_to_msg(objects))
+        self._sources.publish(sources_to_msg(objects))
+        if self._markers.subscribers:
+            self._markers.publish(markers_to_msg(objects))
+        if self._watched is not None:
+            self._watched.note_objects(objects)
+            self._tell_coverage(with_objects=True)
+
+    # The sensors themselves ----------------------------------------------------------------------
+
+    def _read_zones(self) -> dict[str, tuple[tuple[float, float], ...]]:
+        """The zones that are watched.
+
+        Raises:
+            ParameterError: the file of rules cannot be used, or is of another frame.
+        """
+        params: SensorFusionParams = self.params
+        if not params.zones_file:
+            return {}
+        rules = load_yaml(SafetyRules, find_config("rules", params.zones_file))
+        if rules.robot_frame != params.robot_frame:
+            raise ParameterError(
+                f"zones_file '{params.zones_file}': its zones lie in '{rules.robot_frame}', but "
+                f"robot_frame is '{params.robot_frame}'"
+            )
+        return {zone.name: zone.polygon_m for zone in rules.zones}
+
+    def _look_after(self) -> None:
+        assert self._watched is not None
+        self._watched.looks = bool(self._zones) or self._free_space.subscribers > 0
+        self._watched.tick()
+        self._tell_coverage(with_objects=False)
+
+    def _tell_coverage(self, *, with_objects: bool) -> None:
+        assert self._watched is not None
+        if not self._watched.looks or not self._watched.coverage_due(with_objects=with_objects):
+            return
+        self._coverage.publish(coverage_to_msg(self._watched.coverage()))
+        if self._free_space.subscribers:
+            self._free_space.publish(free_space_to_msg(self._watched.free_space()))
+
+    def _tell_sensor(self, state: SensorState) -> None:
+        self.tell(sensor_state_to_health(state))
+
+    def _tell_not_finite(self, lidar: str, message: PointCloud2, cloud: Any) -> None:
+        self._tally.note_points("lidar", lidar, cloud.dropped)
         if cloud.dropped and message.is_dense:
-            self.bad_input(
-                self.resolve_topic_name(f"{lidar}/points"),
+            self._on_notice(
+                topic_of("lidar", lidar),
                 InvalidInput(
                     "not_finite",
                     f"{cloud.dropped} of {cloud.dropped + len(cloud.points_m)} points are not "
                     "finite, although the cloud says that all are; they are left out",
                 ),
             )
-
-    def _on_detections(self, camera: str, message: Detection2DArray) -> None:
-        assert self._fusion is not None and self._transforms is not None
-        detections = detections_from_msg(message)
-        self._check_stamp(detections.stamp_ns)
-        pose = self.params.camera_mounting.get(camera, CameraMounting()).robot_from_optical()
-        place = self._transforms.place(camera, detections.frame_id, detections.stamp_ns, pose)
-        result = self._fusion.fuse(camera, detections, place)
-        self._count(camera, result)
-        self._objects.publish(objects_to_msg(result.objects))
-        self._sources.publish(sources_to_msg(result.objects))
-        if self._markers.subscribers:
-            self._markers.publish(markers_to_msg(result.objects))
-
-    def _check_stamp(self, stamp_ns: int) -> None:
-        """Refuse a stamp that says nothing, and one against which all that follow would be late."""
-        if stamp_ns == 0:
-            raise InvalidInput(
-                "stamp_zero",
-                "the stamp is 0: its driver gives none, and nothing can be placed in time",
-            )
-        ahead_s = (stamp_ns - self.now_ns()) / NS_PER_S
-        if ahead_s > self.params.clock_tolerance_s:
-            raise InvalidInput(
-                "stamp_ahead",
-                f"the stamp lies {ahead_s:.1f} s ahead of the clock; the measurement is left out; "
-                "is its clock right?",
-            )
-
-    def _count(self, camera: str, result: FusionResult) -> None:
-        tally = self._tallies[camera]
-        for sources in result.placed:
-            with_lidar = any(source.startswith("lidar:") for source in sources)
-            tally.placed["LiDAR" if with_lidar else "camera"] += 1
-        tally.too_steep = any(error.kind == "steep" for error in result.refused)
-        for error in result.refused:
-            tally.refused[error.kind] += 1
-            tally.last_refusal = str(error)
-        tally.without_cloud = tuple(name for name, at in result.clouds.items() if at is None)
 
     def _on_notice(self, topic: str, notice: InvalidInput) -> None:
         self.bad_input(self.resolve_topic_name(topic), notice)

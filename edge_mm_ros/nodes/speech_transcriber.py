@@ -8,19 +8,23 @@ from typing import Any
 
 from audio_common_msgs.msg import AudioData, AudioDataStamped, AudioInfo
 from hri_msgs.msg import LiveSpeech
-from std_msgs.msg import Bool
+from std_msgs.msg import Bool, String
 
-from edge_mm_ros.datatypes import AudioChunk, EdgeMmError, Health, HealthLevel, InvalidInput
+from edge_mm_ros.datatypes import AudioChunk, Health, HealthLevel, InvalidInput
 from edge_mm_ros.nodes.model_trial import model_trial
-from edge_mm_ros.nodes.models import ModelNode, default_model_host, model_health
+from edge_mm_ros.nodes.models import default_model_host, model_health
+from edge_mm_ros.nodes.recognizer_switch import RECOGNITION, RecognizerSwitchNode
 from edge_mm_ros.nodes.running import run_node
 from edge_mm_ros.params import ParameterError
 from edge_mm_ros.params.speech_transcriber import SpeechTranscriberParams
 from edge_mm_ros.pipelines.transcription import (
+    OwnVoice,
     ReceptionStamps,
     Recognizer,
     Utterance,
     UtteranceFinder,
+    WakePhrase,
+    without_outdated,
 )
 from edge_mm_ros.ros.conversions.audio import (
     AudioFormat,
@@ -28,21 +32,21 @@ from edge_mm_ros.ros.conversions.audio import (
     chunk_from_stamped,
     format_from_info,
 )
-from edge_mm_ros.ros.conversions.speech import transcript_to_msg
+from edge_mm_ros.ros.conversions.speech import transcript_to_msg, words_to_msg
 from edge_mm_ros.ros.qos import AUDIO, LATCHED, RELIABLE
-from edge_mm_ros.ros.work_queue import drop_oldest
+from edge_mm_ros.ros.work_queue import drop_oldest, latest_only, lossless
 from edge_mm_ros.runtime import ModelHost
 
 _LISTENING = "audio"
-_RECOGNITION = "recognition"
 _STALL_CHECK_S = 0.5
 _TRIED_AT_CONFIGURE = ("voice_activity_model", "transcription_model", "language")
 
 
-class SpeechTranscriberNode(ModelNode):
+class SpeechTranscriberNode(RecognizerSwitchNode):
     """Publishes what is said: ``audio`` and ``audio_info`` to ``speech`` and ``voice_activity``.
 
-    One worker listens, a second one recognises, so that a long recognition loses no sound.
+    One worker listens, a second one recognises, so that a long recognition loses no sound. What is
+    said while the robot speaks itself (``speaking``) is left out.
     """
 
     params_type = SpeechTranscriberParams
@@ -66,6 +70,8 @@ class SpeechTranscriberNode(ModelNode):
         """Try both models and make the publishers."""
         self._try_models()
         self._speech = self.advertise(LiveSpeech, "speech", RELIABLE)
+        self._words = self.advertise(String, "speech/words", RELIABLE)
+        self._question = self.advertise(String, "question", RELIABLE)
         self._voice_activity = self.advertise(Bool, "voice_activity", LATCHED)
 
     def on_activated(self) -> None:
@@ -82,7 +88,9 @@ class SpeechTranscriberNode(ModelNode):
             params,
             lambda fault: self.bad_input(self.resolve_topic_name("audio"), fault),
         )
-        self._recognizer = Recognizer(self._host, params)
+        self._own_voice, self._wake_phrase = OwnVoice(), WakePhrase()
+        self._overtaken_ns: int | None = None
+        self.begin_recognition()
         if params.preload:
             self._host.preload(params.voice_activity_model)
             self._host.preload(params.transcription_model)
@@ -96,16 +104,22 @@ class SpeechTranscriberNode(ModelNode):
             worker=_LISTENING,
         )
         self.listen(AudioInfo, "audio_info", self._on_info, qos=LATCHED, worker=_LISTENING)
+        self.listen(
+            Bool, "speaking", self._on_speaking, qos=LATCHED, queue=lossless(), worker=_LISTENING
+        )
         self.every(_STALL_CHECK_S, self._end_stalled_speech, worker=_LISTENING)
         self._waiting = self.inbox(
-            self._on_utterance, queue=drop_oldest(params.utterance_queue), worker=_RECOGNITION
+            self._on_utterance, queue=drop_oldest(params.utterance_queue), worker=RECOGNITION
         )
+        self._hypotheses = self.inbox(self._on_hypothesis, queue=latest_only(), worker=RECOGNITION)
         self._tell_voice(False)
 
     def on_deactivated(self) -> None:
         """Recognise what was being said."""
         for utterance in self._finder.flush():
-            self._on_utterance(utterance)
+            if utterance.complete:
+                self._on_utterance(utterance)
+        self._recognizer = None
         self._tell_voice(False)
 
     def on_cleaned_up(self) -> None:
@@ -113,7 +127,13 @@ class SpeechTranscriberNode(ModelNode):
         self._models_tried = False
 
     def check_params(self, new: SpeechTranscriberParams) -> None:
-        """Refuse other models, or another language, than configure has tried."""
+        """Refuse other models, or another language, than configure has tried.
+
+        While the node is active another recogniser is tried beside the one that serves.
+        """
+        if self.active:
+            self.check_recognizer(new)
+            return
         for name in _TRIED_AT_CONFIGURE:
             if self._models_tried and getattr(new, name) != getattr(self.params, name):
                 raise ParameterError(
@@ -121,17 +141,16 @@ class SpeechTranscriberNode(ModelNode):
                 )
 
     def on_params_changed(self) -> None:
-        """Use new thresholds from the next sound on."""
+        """Use new thresholds from the next sound on, and another recogniser once it is ready."""
         self._finder.params = self.params
-        self._recognizer.params = self.params
+        self.use_changed_params()
 
     def health(self) -> Iterable[Health]:
         """Both models, and how the listening goes."""
         if self.params is None:
             return ()
         return (
-            model_health(self._host, self.params.voice_activity_model),
-            model_health(self._host, self.params.transcription_model),
+            *(model_health(self._host, name) for name in self.model_names()),
             *([self._listening_health()] if self.active else []),
         )
 
@@ -142,19 +161,12 @@ class SpeechTranscriberNode(ModelNode):
         """
         params = self.params
         voice, speech = params.voice_activity_model, params.transcription_model
-        self._check_task(voice, "voice_activity")
-        self._check_task(speech, "transcription")
+        self.check_task(voice, "voice_activity")
+        self.check_task(speech, "transcription")
         with model_trial(self._host, voice, speech, keep=params.preload):
             UtteranceFinder(self._host, params).warm_up()
             Recognizer(self._host, params).warm_up()
         self._models_tried = True
-
-    def _check_task(self, name: str, task: str) -> None:
-        manifest = self._host.verify(name)
-        if manifest.task != task:
-            raise EdgeMmError(
-                f"model '{name}' is for {manifest.task}, {task} is needed; correct the parameter"
-            )
 
     def _on_info(self, message: AudioInfo) -> None:
         # Until a format is told that can be read, guessing would turn sound into noise.
@@ -178,32 +190,56 @@ class SpeechTranscriberNode(ModelNode):
             )
         return self._format
 
+    def _on_speaking(self, message: Bool) -> None:
+        self._own_voice.tell(bool(message.data), self.params)
+
     def _hear(self, chunk: AudioChunk) -> None:
-        utterances = self._finder.push(chunk)  # refuses sound that cannot be understood
+        # Refuses sound that cannot be understood.
+        utterances = self._finder.push(self._own_voice.filtered(chunk, self.params))
         first = self._heard_ns is None
         self._heard_ns = self.now_ns()
         if first:  # who watches the microphone should not wait for the next second
             self.tell(self._listening_health())
-        for utterance in utterances:
-            self._waiting.put(utterance)
+        self._hand_over(utterances)
         self._tell_voice(self._finder.speaking)
+
+    def _hand_over(self, utterances: Iterable[Utterance]) -> None:
+        for utterance in without_outdated(utterances):
+            if utterance.complete:
+                self._overtaken_ns = utterance.start_ns
+                self._waiting.put(utterance)
+            else:
+                self._hypotheses.put(utterance)
 
     def _end_stalled_speech(self) -> None:
         """Without sound there is no silence that could end an utterance."""
         silent_s = self._silent_s()
         if silent_s is not None and silent_s > self.params.stall_s and self._finder.speaking:
-            for utterance in self._finder.flush():
-                self._waiting.put(utterance)
+            self._hand_over(self._finder.flush())
             self._tell_voice(False)
+
+    def _on_hypothesis(self, utterance: Utterance) -> None:
+        if utterance.start_ns != self._overtaken_ns:  # else the whole of it waits already
+            self._recognize(utterance)
 
     def _on_utterance(self, utterance: Utterance) -> None:
         self._utterances += 1
-        recognition = self._recognizer.recognize(utterance)
+        self._recognize(utterance)
+
+    def _recognize(self, utterance: Utterance) -> None:
+        recognition = self.recognizer.recognize(utterance)
         if recognition.refused:
             self._refusal = recognition.refused[-1]
-        if recognition.transcript is not None:
-            self._transcripts += 1
-            self._speech.publish(transcript_to_msg(recognition.transcript))
+        transcript = recognition.transcript
+        if transcript is None:
+            return
+        self._transcripts += transcript.is_final
+        self._speech.publish(transcript_to_msg(transcript))
+        self._words.publish(words_to_msg(transcript))
+        params = self.params
+        question = self._wake_phrase.question(transcript, params.wake_phrase, params.wake_window_s)
+        if question:
+            self._question.publish(String(data=question))
 
     def _tell_voice(self, speaking: bool) -> None:
         if speaking != self._speaking or not self._voice_activity.sent:
@@ -222,6 +258,7 @@ class SpeechTranscriberNode(ModelNode):
             "waiting": str(self._waiting.waiting),
             "dropped": str(self._waiting.dropped),
             "last_refusal": self._refusal,
+            "muted": str(self._own_voice.mutes).lower(),
         }
         if silent_s is None:
             return Health("speech", HealthLevel.WARN, "no audio was heard yet", values)
@@ -232,7 +269,12 @@ class SpeechTranscriberNode(ModelNode):
             self._dropped_told = self._waiting.dropped
             message = "recognition is too slow: utterances were dropped"
             return Health("speech", HealthLevel.WARN, message, values)
+        if self._own_voice.disbelieved:
+            message = f"'speaking' is true for over {self.params.max_mute_s:g} s: not believed"
+            return Health("speech", HealthLevel.WARN, message, values)
         message = "somebody speaks" if self._speaking else "listening"
+        if self._own_voice.mutes:
+            message = "muted while the robot speaks"
         return Health("speech", HealthLevel.OK, message, values)
 
 

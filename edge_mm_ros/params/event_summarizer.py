@@ -19,10 +19,22 @@ class EventSummarizerParams(NodeParams):
     )
     preload: bool = parameter(True, "Load and warm the model on activation; else at its first use.")
     max_tokens: int = parameter(
-        192, "Tokens of an answer of the model at most.", live=True, ge=16, le=1024
+        768, "Tokens of a text of the model at most.", live=True, ge=16, le=1024
+    )
+    candidates: int = parameter(
+        3,
+        "Texts that the model may write for one summary; the best that passes the check is taken.",
+        live=True,
+        ge=1,
+        le=16,
     )
     deadline_s: float = parameter(
-        8.0, "Time for the model, after which the template writes.", unit="s", live=True, gt=0, le=9
+        3.0,
+        "Time for the model, after which its best text so far is taken, else the template writes.",
+        unit="s",
+        live=True,
+        gt=0,
+        le=9,
     )
     window_s: float = parameter(
         30.0, "A summary tells of at most this long.", unit="s", live=True, ge=1.0, le=3600.0
@@ -39,7 +51,20 @@ class EventSummarizerParams(NodeParams):
         "relative", "Tell times in seconds from the summary's begin, or as UTC.", live=True
     )
     history_items: int = parameter(
-        2000, "Events, and utterances, that are kept for questions.", ge=1, le=100_000
+        2000,
+        "Events, and utterances, that are kept for questions and for a report.",
+        ge=1,
+        le=100_000,
+    )
+    report_every_h: float = parameter(
+        0.0,
+        "A report is written after each such time, and on deactivation; 0: never.",
+        unit="h",
+        ge=0.0,
+        le=168.0,
+    )
+    report_folder: str = parameter(
+        "", "Where reports are written; needed where report_every_h is above 0."
     )
     degradation: SummarizerDegradation = parameter(
         SummarizerDegradation(), "What is given up under pressure, and when."

@@ -13,6 +13,9 @@ NodeKind = Literal[
     "safety_monitor",
     "speech_transcriber",
     "event_summarizer",
+    "microphone",
+    "audio_file",
+    "speech_synthesizer",
 ]
 """What a node of a system can be; also the name of its module and of its console script."""
 

@@ -67,6 +67,11 @@ class ObjectDetectorParams(NodeParams):
     max_detections: int = parameter(
         300, "Boxes in one picture at most; the most certain stay.", live=True, ge=1, le=10_000
     )
+    follow: bool = parameter(
+        False,
+        "Give boxes ids that stay from picture to picture, for consumers of a camera alone; needs "
+        "the extra 'following'. Objects of sensor_fusion have ids of their own.",
+    )
     max_image_pixels: int = parameter(
         50_000_000,
         "Pictures with more pixels are refused before they are decoded.",

@@ -19,6 +19,11 @@ class SafetyMonitorParams(NodeParams):
     ultrasonics: tuple[TopicPrefix, ...] = parameter(
         (), "Topic prefixes of the range sensors: <ultrasonic>/range."
     )
+    odometry: str = parameter(
+        "",
+        "Topic of the robot's own motion (nav_msgs/Odometry), for rules about motion; empty: none, "
+        "and velocities of objects count as the robot sees them. As sensor_fusion has it.",
+    )
     evaluation_period_s: float = parameter(
         0.1, "How often sensors are checked for silence.", unit="s", ge=0.01, le=10.0
     )

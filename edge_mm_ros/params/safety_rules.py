@@ -2,94 +2,36 @@
 
 from __future__ import annotations
 
-import itertools
 import unicodedata
-from enum import Enum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
-from edge_mm_ros.datatypes import SafetyLevel
 from edge_mm_ros.params.base import StrictModel
+from edge_mm_ros.params.safety_zones import (
+    BrakingZone,
+    Level,
+    Name,
+    Point,
+    Zone,
+    fault_of_polygon,
+)
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")]
-Point = tuple[float, float]
+__all__ = ["Level", "Name", "Point", "SafetyRules", "Zone", "words_of"]
+
 Seconds = Annotated[float, Field(ge=0.0, le=86400.0)]
-
-
-class Level(Enum):
-    """What a condition means while it holds."""
-
-    CAUTION = "caution"
-    DANGER = "danger"
-
-    @property
-    def safety(self) -> SafetyLevel:
-        """As a value of the safety state."""
-        return SafetyLevel(self.value)
-
-
-InputKind = Literal["objects", "detections", "range", "speech", "diagnostics"]
-
-
-def _fault_of_polygon(corners: tuple[Point, ...]) -> str:
-    """What is wrong with a polygon; empty where it is simple."""
-    if len(corners) < 3:
-        return f"needs at least 3 corners, got {len(corners)}"
-    sides = list(zip(corners, corners[1:] + corners[:1], strict=True))
-    if any(begin == end for begin, end in sides):
-        return "repeats a corner"
-    for (i, one), (j, other) in itertools.combinations(enumerate(sides), 2):
-        neighbours = j - i == 1 or (i == 0 and j == len(sides) - 1)
-        if _cross(one, other, neighbours):
-            return f"crosses itself: the side {one} meets {other}"
-    return ""
-
-
-def _turn(a: Point, b: Point, c: Point) -> float:
-    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
-
-
-def _between(a: Point, b: Point, c: Point) -> bool:
-    """Whether `c`, on the line through `a` and `b`, lies between them."""
-    return min(a[0], b[0]) <= c[0] <= max(a[0], b[0]) and min(a[1], b[1]) <= c[1] <= max(a[1], b[1])
-
-
-def _cross(one: tuple[Point, Point], other: tuple[Point, Point], neighbours: bool) -> bool:
-    """Whether two sides meet; neighbours only where they fold back onto each other."""
-    (a, b), (c, d) = one, other
-    if neighbours:
-        shared, tip, far = (b, a, d) if b == c else (a, b, c)
-        back = (tip[0] - shared[0]) * (far[0] - shared[0]) + (tip[1] - shared[1]) * (
-            far[1] - shared[1]
-        )
-        return _turn(tip, shared, far) == 0.0 and back > 0.0
-    turns = (_turn(a, b, c), _turn(a, b, d), _turn(c, d, a), _turn(c, d, b))
-    if (turns[0] > 0) != (turns[1] > 0) and (turns[2] > 0) != (turns[3] > 0) and all(turns):
-        return True
-    ends = ((a, b, c), (a, b, d), (c, d, a), (c, d, b))
-    return any(turn == 0.0 and _between(*end) for turn, end in zip(turns, ends, strict=True))
-
-
-class Zone(StrictModel):
-    """An area on the ground in the robot's frame."""
-
-    name: Name
-    level: Level
-    polygon_m: tuple[Point, ...]
-
-    @model_validator(mode="after")
-    def _check(self) -> Zone:
-        if fault := _fault_of_polygon(self.polygon_m):
-            raise ValueError(f"zone '{self.name}': its polygon {fault}")
-        return self
+InputKind = Literal[
+    "objects", "sources", "detections", "range", "speech", "diagnostics", "coverage", "odometry"
+]
+Requirement = Literal["optional", "required"]
+Reach = Literal["centre", "outline"]
 
 
 class _Rule(StrictModel):
     name: Name
 
 
-class _ObjectRule(_Rule):
+class ObjectRuleBase(_Rule):
     """A rule about single objects.
 
     `labels` empty means every class. A condition begins when it has held for `enter_after_s` and
@@ -103,23 +45,92 @@ class _ObjectRule(_Rule):
     leave_after_s: Seconds = 1.0
 
 
-class ZoneRule(_ObjectRule):
-    """An object in a zone; `dwell_s` above 0 tells once more when it has stayed for so long."""
+class _ZonedRule(ObjectRuleBase):
+    """A rule about a zone.
+
+    With ``coverage: required`` the state is unknown while the sensors do not see the zone. With
+    `own_speed_mps` all of it counts only while the robot's forward speed is between the two.
+    """
+
+    zone: Name
+    coverage: Requirement = "optional"
+    own_speed_mps: tuple[float, float] | None = None
+
+    def counts_at(self, forward_mps: float | None) -> bool:
+        """Whether it counts at a forward speed; where that is not known, it does."""
+        if self.own_speed_mps is None or forward_mps is None:
+            return True
+        lowest, highest = self.own_speed_mps
+        return lowest <= forward_mps <= highest
+
+    @model_validator(mode="after")
+    def _check_speeds(self) -> _ZonedRule:
+        if self.own_speed_mps is not None and not self.own_speed_mps[0] < self.own_speed_mps[1]:
+            raise ValueError(f"own_speed_mps must grow, got {list(self.own_speed_mps)}")
+        return self
+
+
+class ZoneRule(_ZonedRule):
+    """An object in a zone; `dwell_s` above 0 tells once more when it has stayed for so long.
+
+    With ``reach: outline`` any part of the object counts, else its centre.
+    """
 
     kind: Literal["zone"]
-    zone: Name
+    reach: Reach = "centre"
     dwell_s: Seconds = 0.0
     leave_margin_m: float = Field(0.2, ge=0.0, le=100.0)
 
 
-class MinimumDistanceRule(_ObjectRule):
+class PredictedEntryRule(_ZonedRule):
+    """An object that will be in a zone within `horizon_s`, by its motion or by the robot's own.
+
+    It is taken to go on as it does, and so is the robot. Slower than `minimum_speed_mps`, as the
+    robot sees it, nothing is expected of it. The condition holds on while it is in the zone.
+    """
+
+    kind: Literal["predicted_entry"]
+    level: Level = Level.CAUTION
+    horizon_s: float = Field(gt=0.0, le=10.0)
+    minimum_speed_mps: float = Field(0.3, ge=0.0, le=100.0)
+    leave_margin_m: float = Field(0.2, ge=0.0, le=100.0)
+
+
+class TimeToCollisionRule(ObjectRuleBase):
+    """An object that will touch the robot's `footprint_m` within `time_s`, if both go on.
+
+    With `deceleration_mps2` the time is at least what braking needs: the reaction time, and the
+    closing speed over twice the deceleration (ISO 15623). The object's extent grows by `sigmas`
+    standard deviations of its place. Until `hysteresis_s` beyond, the condition holds on.
+    """
+
+    kind: Literal["time_to_collision"]
+    level: Level = Level.DANGER
+    time_s: float = Field(gt=0.0, le=10.0)
+    hysteresis_s: float = Field(0.5, ge=0.0, le=10.0)
+    reaction_s: float = Field(0.0, ge=0.0, le=10.0)
+    deceleration_mps2: float | None = Field(None, gt=0.0, le=50.0)
+    minimum_speed_mps: float = Field(0.3, ge=0.0, le=100.0)
+    sigmas: float = Field(1.0, ge=0.0, le=5.0)
+
+    def limit_s(self, closing_mps: float) -> float:
+        """The time to collision from which on it is dangerous, at a closing speed."""
+        if self.deceleration_mps2 is None:
+            return self.time_s
+        braking_s = max(closing_mps, 0.0) / (2.0 * self.deceleration_mps2)
+        return max(self.time_s, self.reaction_s + braking_s)
+
+
+class MinimumDistanceRule(ObjectRuleBase):
     """An object or a range sensor's echo nearer than `distance_m`, until `hysteresis_m` beyond.
 
-    `sensors` chooses range sensors by topic prefix; empty means all.
+    `sensors` chooses range sensors by topic prefix; empty means all. With ``reach: outline`` an
+    object's nearest part counts, else its centre; both from the robot's origin.
     """
 
     kind: Literal["minimum_distance"]
     level: Level
+    reach: Reach = "centre"
     distance_m: float = Field(gt=0.0, le=1000.0)
     hysteresis_m: float = Field(0.2, ge=0.0, le=100.0)
     input: Literal["objects", "range"] = "objects"
@@ -134,7 +145,7 @@ class MinimumDistanceRule(_ObjectRule):
         return self
 
 
-class FallenRule(_ObjectRule):
+class FallenRule(ObjectRuleBase):
     """A fallen person: enough of the last `window_s` seconds' measurements carry a label.
 
     With objects the measurements of one track count, with detections those of one camera.
@@ -170,13 +181,18 @@ def _check_phrase(phrase: str) -> str:
 
 
 class KeywordRule(_Rule):
-    """Spoken words or phrases; the condition holds for `hold_s` after the last of them."""
+    """Spoken words or phrases; the condition holds for `hold_s` after the last of them.
+
+    With `incremental` a hypothesis counts, before the utterance ends; with `sounds_alike` also a
+    word that only sounds like one of a phrase ("stopp").
+    """
 
     kind: Literal["keyword"]
     level: Level
     phrases: tuple[Annotated[str, AfterValidator(_check_phrase)], ...] = Field(min_length=1)
     minimum_confidence: float = Field(0.4, ge=0.0, le=1.0)
     incremental: bool = True
+    sounds_alike: bool = True
     hold_s: float = Field(5.0, gt=0.0, le=3600.0)
 
 
@@ -204,8 +220,14 @@ class StaleRule(_Rule):
         return self
 
 
-Rule = Annotated[
-    ZoneRule | MinimumDistanceRule | FallenRule | KeywordRule | StaleRule,
+Rule: TypeAlias = Annotated[
+    ZoneRule
+    | PredictedEntryRule
+    | TimeToCollisionRule
+    | MinimumDistanceRule
+    | FallenRule
+    | KeywordRule
+    | StaleRule,
     Field(discriminator="kind"),
 ]
 
@@ -222,7 +244,9 @@ class SafetyRules(StrictModel):
         input_timeout_s: for inputs without a stale rule of their own.
         clock_tolerance_s: how far stamps may lie ahead of the clock.
         names: what a label is called in messages, for example ``Fall: fallen person``.
+        footprint_m: corners of the robot's outline, convex, for times to collision.
         zones: the areas.
+        braking_zones: areas that grow with the robot's speed.
         rules: the rules.
     """
 
@@ -230,18 +254,22 @@ class SafetyRules(StrictModel):
     input_timeout_s: float = Field(2.0, gt=0.0, le=3600.0)
     clock_tolerance_s: float = Field(0.5, ge=0.0, le=3600.0)
     names: dict[str, str] = Field(default_factory=dict)
+    footprint_m: tuple[Point, ...] = ()
     zones: tuple[Zone, ...] = ()
+    braking_zones: tuple[BrakingZone, ...] = ()
     rules: tuple[Rule, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _check(self) -> SafetyRules:
-        _refuse_twins("zone", [zone.name for zone in self.zones])
+        _refuse_twins("zone", [zone.name for zone in self.all_zones])
         _refuse_twins("rule", [rule.name for rule in self.rules])
-        zones = {zone.name for zone in self.zones}
+        if self.footprint_m and (fault := fault_of_polygon(self.footprint_m)):
+            raise ValueError(f"footprint_m: its polygon {fault}")
         for rule in self.rules:
-            if isinstance(rule, ZoneRule) and rule.zone not in zones:
-                known = ", ".join(sorted(zones)) or "none"
-                raise ValueError(f"rule '{rule.name}': no zone '{rule.zone}'; there are: {known}")
+            if isinstance(rule, (ZoneRule, PredictedEntryRule)):
+                self._check_zone_of(rule)
+            if isinstance(rule, TimeToCollisionRule) and not self.footprint_m:
+                raise ValueError(f"rule '{rule.name}' needs footprint_m, the robot's outline")
             if isinstance(rule, KeywordRule) and not self._watches_speech():
                 raise ValueError(
                     f"rule '{rule.name}' listens to speech, but no stale rule watches it: add one "
@@ -249,9 +277,38 @@ class SafetyRules(StrictModel):
                 )
         return self
 
-    def zone(self, name: str) -> Zone:
+    @property
+    def all_zones(self) -> tuple[Zone | BrakingZone, ...]:
+        """All zones, also those that grow with the speed."""
+        return (*self.zones, *self.braking_zones)
+
+    def zone(self, name: str) -> Zone | BrakingZone:
         """The zone of a name."""
-        return next(zone for zone in self.zones if zone.name == name)
+        return next(zone for zone in self.all_zones if zone.name == name)
+
+    def zones_to_cover(self, forward_mps: float | None = None) -> tuple[str, ...]:
+        """The zones that must be seen at a forward speed; at any that it may be, if not known."""
+        return tuple(
+            dict.fromkeys(
+                rule.zone
+                for rule in self.rules
+                if isinstance(rule, (ZoneRule, PredictedEntryRule))
+                and rule.coverage == "required"
+                and rule.counts_at(forward_mps)
+            )
+        )
+
+    def _check_zone_of(self, rule: ZoneRule | PredictedEntryRule) -> None:
+        fixed = {zone.name for zone in self.zones}
+        zones = {zone.name for zone in self.all_zones}
+        if rule.zone not in zones:
+            known = ", ".join(sorted(zones)) or "none"
+            raise ValueError(f"rule '{rule.name}': no zone '{rule.zone}'; there are: {known}")
+        if rule.coverage == "required" and rule.zone not in fixed:
+            raise ValueError(
+                f"rule '{rule.name}': coverage is told of zones with a polygon; require that of "
+                f"one that holds the braking zone '{rule.zone}'"
+            )
 
     def _watches_speech(self) -> bool:
         return any(

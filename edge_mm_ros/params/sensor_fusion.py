@@ -2,79 +2,30 @@
 
 from __future__ import annotations
 
-from enum import Enum
-
-import numpy as np
 from pydantic import model_validator
 
 from edge_mm_ros.datatypes import RigidTransform
-from edge_mm_ros.params.base import NodeParams, StrictModel, TopicPrefix, parameter
+from edge_mm_ros.params.base import NodeParams, TopicPrefix, parameter
+from edge_mm_ros.params.free_space import FreeSpaceParams, RadarView
+from edge_mm_ros.params.fusion_sensors import (
+    ObstacleParams,
+    RadarNoise,
+    RangeNoise,
+    SensorTiming,
+)
+from edge_mm_ros.params.mounting import CameraMounting, Mounting
+from edge_mm_ros.params.sensor_watch import SensorWatchParams
 from edge_mm_ros.params.tracking import TrackingParams
 
-# REP-103: an optical frame has x right, y down, z forward; a body frame x forward, y left, z up.
-BODY_FROM_OPTICAL = RigidTransform(
-    np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]]), np.zeros(3)
-)
+SENSOR_KINDS = ("camera", "lidar", "radar", "laser", "ultrasonic")
+"""Kinds of sensors of which there may be any number; the parameter ``<kind>s`` lists each."""
 
-
-class MountingFrame(Enum):
-    """Which of a camera's two frames its mounting describes."""
-
-    BODY = "body"
-    OPTICAL = "optical"
-
-
-class Mounting(StrictModel):
-    """Where a sensor's frame sits in the robot's frame; all empty means that it is not known."""
-
-    xyz_m: tuple[float, ...] = parameter((), "Position in the robot's frame: x, y, z.", unit="m")
-    rpy_rad: tuple[float, ...] = parameter(
-        (), "Roll, pitch, yaw about the robot's x, y, z; a positive pitch looks down.", unit="rad"
-    )
-    quaternion_xyzw: tuple[float, ...] = parameter(
-        (), "Orientation as a quaternion x, y, z, w, instead of rpy_rad."
-    )
-
-    @model_validator(mode="after")
-    def _check_complete(self) -> Mounting:
-        for name, length in (("xyz_m", 3), ("rpy_rad", 3), ("quaternion_xyzw", 4)):
-            given = len(getattr(self, name))
-            if given not in {0, length}:
-                raise ValueError(f"{name} needs {length} numbers, got {given}")
-        if self.rpy_rad and self.quaternion_xyzw:
-            raise ValueError("give either rpy_rad or quaternion_xyzw, not both")
-        if bool(self.xyz_m) != bool(self.rpy_rad or self.quaternion_xyzw):
-            raise ValueError("a mounting needs xyz_m and one of rpy_rad and quaternion_xyzw")
-        self.pose()
-        return self
-
-    def pose(self) -> RigidTransform | None:
-        """The robot's frame from the described frame; None where it is not known.
-
-        Raises:
-            InvalidInput: the quaternion's norm is not 1.
-        """
-        if not self.xyz_m:
-            return None
-        if self.quaternion_xyzw:
-            return RigidTransform.from_quaternion(self.xyz_m, self.quaternion_xyzw)
-        return RigidTransform.from_xyz_rpy(self.xyz_m, self.rpy_rad)
-
-
-class CameraMounting(Mounting):
-    """Where a camera sits: the pose of its body (x along the view) or of its optical frame."""
-
-    frame: MountingFrame = parameter(
-        MountingFrame.BODY,
-        "What the pose describes: body (x forward, z up) or optical (z forward, y down).",
-    )
-
-    def robot_from_optical(self) -> RigidTransform | None:
-        """The robot's frame from the optical frame; None where it is not known."""
-        pose = self.pose()
-        if pose is None or self.frame is MountingFrame.OPTICAL:
-            return pose
-        return pose @ BODY_FROM_OPTICAL
+_KEYED = {
+    "sensor_timing": SENSOR_KINDS,
+    "radar_noise": ("radar",),
+    "radar_view": ("radar",),
+    "range_noise": ("lidar", "laser", "ultrasonic"),
+}
 
 
 class SensorFusionParams(NodeParams):
@@ -90,6 +41,61 @@ class SensorFusionParams(NodeParams):
     )
     lidar_mounting: dict[str, Mounting] = parameter(
         {}, "Where each LiDAR sits, for LiDARs that tf does not place.", keyed_by="lidars"
+    )
+    radars: tuple[TopicPrefix, ...] = parameter(
+        (), "Topic prefixes of the radars: <radar>/scan (radar_msgs/RadarScan)."
+    )
+    lasers: tuple[TopicPrefix, ...] = parameter(
+        (), "Topic prefixes of the laser scanners: <laser>/scan (sensor_msgs/LaserScan)."
+    )
+    ultrasonics: tuple[TopicPrefix, ...] = parameter(
+        (), "Topic prefixes of the range sensors: <ultrasonic>/range."
+    )
+    radar_mounting: dict[str, Mounting] = parameter(
+        {}, "Where each radar sits, for radars that tf does not place.", keyed_by="radars"
+    )
+    laser_mounting: dict[str, Mounting] = parameter(
+        {}, "Where each laser scanner sits, where tf does not place it.", keyed_by="lasers"
+    )
+    ultrasonic_mounting: dict[str, Mounting] = parameter(
+        {}, "Where each range sensor sits, where tf does not place it.", keyed_by="ultrasonics"
+    )
+    sensor_timing: dict[str, SensorTiming] = parameter(
+        {},
+        "The clock of each sensor, where it differs.",
+        keyed_by="cameras,lidars,radars,lasers,ultrasonics",
+    )
+    radar_noise: dict[str, RadarNoise] = parameter(
+        {}, "How exact each radar is.", keyed_by="radars"
+    )
+    range_noise: dict[str, RangeNoise] = parameter(
+        {}, "How exact each ranging sensor is.", keyed_by="lidars,lasers,ultrasonics"
+    )
+    obstacles: ObstacleParams = parameter(
+        ObstacleParams(), "What becomes an object without a camera.", live=True
+    )
+    sensor_timeout_s: float = parameter(
+        0.5,
+        "Longest silence of a sensor, where sensor_timing tells none.",
+        unit="s",
+        live=True,
+        gt=0,
+        le=3600,
+    )
+    max_cloud_points: int = parameter(
+        300_000,
+        "Most points of a cloud that are used; of a larger one every n-th.",
+        live=True,
+        ge=1000,
+        le=10_000_000,
+    )
+    objects_period_s: float = parameter(
+        0.05,
+        "Least time between two messages of objects that no picture brought.",
+        unit="s",
+        live=True,
+        ge=0,
+        le=10,
     )
     max_time_offset_s: float = parameter(
         0.1, "Furthest that a picture and a cloud may lie apart.", unit="s", live=True, ge=0, le=10
@@ -166,9 +172,16 @@ class SensorFusionParams(NodeParams):
         "Topic of the robot's own motion (nav_msgs/Odometry); empty: none, and objects are "
         "followed as the robot sees them move.",
     )
+    imu: str = parameter(
+        "",
+        "Topic of the robot's turn rate (sensor_msgs/Imu); it stands in for odometry where there "
+        "is none, and fills its gaps where there is; empty: none.",
+    )
+    imu_mounting: Mounting = parameter(Mounting(), "How the IMU sits, where tf does not place it.")
     odometry_timeout_s: float = parameter(
         0.3,
-        "Furthest that a measurement may lie after the newest odometry; further, it is left out.",
+        "How long the robot is taken to move on as the newest odometry says; after that, objects "
+        "are followed as the robot sees them move.",
         unit="s",
         live=True,
         ge=0,
@@ -183,10 +196,35 @@ class SensorFusionParams(NodeParams):
         le=3600,
     )
     tracking: TrackingParams = parameter(TrackingParams(), "How objects are followed.", live=True)
+    watch: SensorWatchParams = parameter(
+        SensorWatchParams(), "When a sensor counts as faulty.", live=True
+    )
+    zones_file: str = parameter(
+        "",
+        "File of rules, as the safety monitor's rules_file, whose zones are watched for coverage: "
+        "a path, or the name of one that ships; empty: none.",
+    )
+    free_space: FreeSpaceParams = parameter(
+        FreeSpaceParams(), "What counts as seen, and how much of a zone must be.", live=True
+    )
+    free_space_reach_m: float = parameter(
+        10.0,
+        "Half the side of the grid free_space; it grows with the zones.",
+        unit="m",
+        gt=0,
+        le=200,
+    )
+    free_space_cell_m: float = parameter(
+        0.2, "Side of its cells; larger where the grid is.", unit="m", ge=0.05, le=5
+    )
+    radar_view: dict[str, RadarView] = parameter(
+        {}, "Where the silence of a radar tells that nothing is there.", keyed_by="radars"
+    )
 
     @model_validator(mode="after")
     def _check_sensors(self) -> SensorFusionParams:
-        for kind in ("camera", "lidar"):
+        owners: dict[str, str] = {}
+        for kind in SENSOR_KINDS:
             sensors = getattr(self, f"{kind}s")
             if len(set(sensors)) != len(sensors):
                 raise ValueError(f"{kind}s names one twice: {', '.join(sensors)}")
@@ -195,4 +233,39 @@ class SensorFusionParams(NodeParams):
                 raise ValueError(
                     f"{kind}_mounting names {', '.join(strangers)}, not listed in {kind}s"
                 )
+            for sensor in sensors:
+                other = owners.setdefault(sensor, kind)
+                # The picture and the cloud of a depth camera share one prefix.
+                if {other, kind} not in ({kind}, {"camera", "lidar"}):
+                    raise ValueError(
+                        f"two sensors have the name '{sensor}': a {other} and a {kind}; "
+                        "rename one of them"
+                    )
+        for field, kinds in _KEYED.items():
+            strangers = sorted(
+                set(getattr(self, field)).difference(*(getattr(self, f"{kind}s") for kind in kinds))
+            )
+            if strangers:
+                raise ValueError(
+                    f"{field} names {', '.join(strangers)}, not listed in "
+                    f"{', '.join(f'{kind}s' for kind in kinds)}"
+                )
         return self
+
+    def mounting(self, kind: str, sensor: str) -> RigidTransform | None:
+        """The configured place of a sensor's measurements; None where there is none.
+
+        Args:
+            kind: one of `SENSOR_KINDS`; a camera's measurements are in its optical frame.
+            sensor: its name.
+        """
+        if kind == "camera":
+            return self.camera_mounting.get(sensor, CameraMounting()).robot_from_optical()
+        mountings: dict[str, Mounting] = getattr(self, f"{kind}_mounting")
+        return mountings.get(sensor, Mounting()).pose()
+
+    def timeout_of(self, kind: str, sensor: str) -> float:
+        """The longest silence of a sensor, seconds."""
+        if kind == "odometry":
+            return self.odometry_timeout_s
+        return self.sensor_timing.get(sensor, SensorTiming()).timeout_s or self.sensor_timeout_s

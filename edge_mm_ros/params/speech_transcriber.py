@@ -13,7 +13,10 @@ class SpeechTranscriberParams(NodeParams):
     """From sound to text: input format, utterances, recognition, and guards against inventions."""
 
     transcription_model: str = parameter(
-        "whisper_tiny_en", "Manifest of the speech recogniser.", min_length=1
+        "whisper_tiny_en",
+        "Manifest of the speech recogniser; a change while it is active swaps the model.",
+        live=True,
+        min_length=1,
     )
     voice_activity_model: str = parameter(
         "silero_vad", "Manifest of the voice activity detector.", min_length=1
@@ -22,7 +25,10 @@ class SpeechTranscriberParams(NodeParams):
         True, "Load and warm both models on activation; else at their first use."
     )
     language: str = parameter(
-        "", "Language of the speech (ISO 639-1); empty: the model detects it.", max_length=16
+        "",
+        "Language of the speech (ISO 639-1); empty: the model detects it.",
+        live=True,
+        max_length=16,
     )
 
     audio_type: Literal["AudioDataStamped", "AudioData"] = parameter(
@@ -52,28 +58,83 @@ class SpeechTranscriberParams(NodeParams):
     min_speech_s: float = parameter(
         0.1, "Shorter bursts of voice are no utterance.", unit="s", live=True, ge=0.0, le=5.0
     )
+    incremental: bool = parameter(
+        True, "Publish the words of an utterance while it goes on.", live=True
+    )
+    hypothesis_step_s: float = parameter(
+        0.3,
+        "Speech after which a growing utterance is recognised again.",
+        unit="s",
+        live=True,
+        ge=0.1,
+        le=5.0,
+    )
+    settle_s: float = parameter(
+        0.2, "Silence after which the words so far are whole.", unit="s", live=True, ge=0.06, le=2.0
+    )
     end_silence_s: float = parameter(
-        1.2, "Silence that ends an utterance.", unit="s", live=True, ge=0.1, le=5.0
+        0.5, "Silence that ends an utterance.", unit="s", live=True, ge=0.1, le=5.0
     )
     pre_roll_s: float = parameter(
         0.3, "Sound kept before and after the speech.", unit="s", live=True, ge=0.0, le=2.0
     )
     max_utterance_s: float = parameter(
-        20.0, "Longer speech is cut at its best pause.", unit="s", live=True, ge=2.0, le=28.0
+        14.0, "Longer speech is cut at its best pause.", unit="s", live=True, ge=2.0, le=15.0
+    )
+    context_s: float = parameter(
+        8.0,
+        "Sound of the utterances before that is heard again with a new one.",
+        unit="s",
+        live=True,
+        ge=0.0,
+        le=12.0,
     )
     stall_s: float = parameter(
         1.5, "Time without audio after which what was said is finished.", unit="s", ge=0.2, le=60.0
     )
 
+    urgent_phrases: tuple[str, ...] = parameter(
+        ("stop", "help"),
+        "Words that are told as soon as two hypotheses agree on them.",
+        live=True,
+    )
+    wake_phrase: str = parameter(
+        "", "What follows this phrase is published as 'question'; empty: nothing is.", live=True
+    )
+    wake_window_s: float = parameter(
+        6.0,
+        "Time after the bare phrase in which the question may begin.",
+        unit="s",
+        live=True,
+        gt=0.0,
+        le=60.0,
+    )
+    mute_tail_s: float = parameter(
+        0.4,
+        "Sound left out after the robot itself has spoken.",
+        unit="s",
+        live=True,
+        ge=0.0,
+        le=5.0,
+    )
+    max_mute_s: float = parameter(
+        60.0,
+        "Sound after which a 'speaking' that does not end is not believed.",
+        unit="s",
+        live=True,
+        gt=0.0,
+        le=3600.0,
+    )
+
     max_no_speech: float = parameter(
-        0.6,
-        "The recogniser's no-speech probability above which weak text is refused.",
+        0.5,
+        "The recogniser's no-speech probability above which text is refused.",
         live=True,
         ge=0.0,
         le=1.0,
     )
     min_log_probability: float = parameter(
-        -1.3, "Mean log probability of the text below which it is refused.", live=True, le=0.0
+        -1.0, "Mean log probability of the text below which it is refused.", live=True, le=0.0
     )
     max_compression_ratio: float = parameter(
         2.4, "Compression ratio above which text is a loop of itself.", live=True, gt=1.0

@@ -50,11 +50,37 @@ class TrackingParams(StrictModel):
         ge=0,
         lt=1,
     )
+    bias_share_by_ranging: float = parameter(
+        0.1,
+        "The same of a place that a ranging sensor measured: neither the ground nor the picture's "
+        "tilt matter to it.",
+        live=True,
+        ge=0,
+        lt=1,
+    )
     confirm_hits: int = parameter(
         3, "A track is confirmed, and may coast, with so many hits ...", live=True, ge=1, le=100
     )
     confirm_of: int = parameter(
         5, "... among so many pictures of the cameras that see it.", live=True, ge=1, le=60
+    )
+    predicted_sigma_m: float = parameter(
+        1.0,
+        "An object that is not seen is told only while the standard deviation of its predicted "
+        "place is no larger.",
+        unit="m",
+        live=True,
+        gt=0,
+        le=100,
+    )
+    remember_s: float = parameter(
+        10.0,
+        "How long a confirmed object that is not seen, and no longer told, may come back under "
+        "its id.",
+        unit="s",
+        live=True,
+        ge=0,
+        le=600,
     )
     label_memory_s: float = parameter(
         0.5, "How long evidence of a label lasts (time constant).", unit="s", live=True, gt=0, le=60

@@ -18,7 +18,7 @@ from edge_mm_ros.datatypes import EdgeMmError, Health, HealthLevel, InvalidInput
 from edge_mm_ros.params import NodeParams, ParameterError
 from edge_mm_ros.ros import parameters
 from edge_mm_ros.ros.diagnostics import FaultRecord, to_array
-from edge_mm_ros.ros.qos import TopicQos
+from edge_mm_ros.ros.qos import DIAGNOSTICS, TopicQos
 from edge_mm_ros.ros.topics import CountingPublisher, Listener
 from edge_mm_ros.ros.work_queue import Inbox, QueuePolicy, Selection, Worker, latest_only
 
@@ -55,7 +55,7 @@ class EdgeNode(LifecycleNode):
         self._bad_inputs: dict[tuple[str, str], FaultRecord] = {}
         self._for_executor: deque[Callable[[], None]] = deque()
         self._diagnostics = CountingPublisher(
-            self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+            self.create_publisher(DiagnosticArray, "/diagnostics", DIAGNOSTICS.profile())
         )
         self.add_on_set_parameters_callback(self._check_change)
         self.add_post_set_parameters_callback(self._apply_change)
@@ -70,6 +70,9 @@ class EdgeNode(LifecycleNode):
 
     def on_activated(self) -> None:
         """Listen, start timers, preload models; raise EdgeMmError to refuse."""
+
+    def on_deactivating(self) -> None:
+        """End what workers wait for: activity ends, and they are about to be drained."""
 
     def on_deactivated(self) -> None:
         """React to the end of activity; listeners, timers and workers are closed already."""
@@ -298,6 +301,7 @@ class EdgeNode(LifecycleNode):
 
     def _stop_activity(self) -> None:
         self._active = False
+        self.on_deactivating()
         for listener in self._inputs:
             listener.close()
         for timer in self._activity_timers:

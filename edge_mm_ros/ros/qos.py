@@ -70,6 +70,9 @@ RELIABLE = TopicQos(depth=10, reliable=True)
 AUDIO = TopicQos(depth=100, reliable=True)
 """Sound, where a lost chunk is a lost word: 10 s of 100 ms chunks."""
 
+DIAGNOSTICS = TopicQos(depth=100, reliable=True)
+"""Health, which comes in bursts where many parts change at once."""
+
 EVENTS = TopicQos(depth=1000, reliable=True, transient_local=True)
 """Events, none of which may be lost, also by who comes late."""
 

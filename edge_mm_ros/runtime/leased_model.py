@@ -123,8 +123,12 @@ class LeasedGenerationModel(LeasedModel):
         max_tokens: int,
         temperature: float = 0.0,
         seed: int = 0,
+        grammar: str = "",
+        keep_prompt: bool = False,
     ) -> Iterator[str]:
         """Pieces of the answer to a chat; closing the iterator cancels the generation.
+
+        `grammar` and `keep_prompt` are wishes, which an engine may not know.
 
         Raises:
             InputRefused: on iteration, where the prompt does not fit the model.
@@ -132,7 +136,12 @@ class LeasedGenerationModel(LeasedModel):
         """
         return self._slot.stream(
             lambda model: cast(GenerationModel, model).generate(
-                messages, max_tokens=max_tokens, temperature=temperature, seed=seed
+                messages,
+                max_tokens=max_tokens,
+                temperature=temperature,
+                seed=seed,
+                grammar=grammar,
+                keep_prompt=keep_prompt,
             )
         )
 

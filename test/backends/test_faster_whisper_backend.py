@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.util
 import shutil
 import socket
@@ -19,9 +18,12 @@ from edge_mm_ros.backends import (
     BackendError,
     InputRefused,
     ModelArtifact,
+    TranscribedSegment,
     TranscriptionModel,
+    TranscriptionResult,
 )
 from edge_mm_ros.backends import engines as engines_module
+from edge_mm_ros.backends import faster_whisper_backend as backend_module
 from edge_mm_ros.backends.faster_whisper_backend import FasterWhisperBackend, FasterWhisperModel
 from edge_mm_ros.model_repository import ModelRepository
 
@@ -144,19 +146,43 @@ def test_weights_that_were_overwritten_are_refused(copied: Path) -> None:
         load(copied)
 
 
+@pytest.mark.parametrize("length_s", [1, 29])
 def test_an_answer_that_is_not_finite_is_the_models_fault(
-    model: FasterWhisperModel, monkeypatch: pytest.MonkeyPatch
+    model: FasterWhisperModel, monkeypatch: pytest.MonkeyPatch, length_s: int
 ) -> None:
-    transcribe = model._model.transcribe
-
-    def broken(*samples: Any, **how: Any) -> Any:
-        segments, info = transcribe(*samples, **how)
-        return [dataclasses.replace(s, avg_logprob=float("nan")) for s in segments], info
-
-    monkeypatch.setattr(model._model, "transcribe", broken)
-    noise = np.random.default_rng(3).normal(0, 0.1, 16_000).astype(np.float32)
+    nan = float("nan")
+    damaged = TranscribedSegment("hm", 0.0, 1.0, nan, 0.1, 1.0)
+    result = TranscriptionResult((damaged,), "en", 1.0)
+    monkeypatch.setattr(backend_module, "transcribe_window", lambda *_: result)
+    monkeypatch.setattr(model, "_transcribe_long", lambda *_: result)
     with pytest.raises(BackendError, match="not finite; its weights are damaged"):
-        model.transcribe(noise)
+        model.transcribe(np.zeros(length_s * 16_000, np.float32))
+
+
+def test_words_have_their_times(
+    model: FasterWhisperModel, shared_data: Callable[[str], Path]
+) -> None:
+    sound = jfk(shared_data("speech/jfk.flac"))
+    (segment,) = model.transcribe(sound).segments
+    assert spoken_words(" ".join(word.text for word in segment.words)) == JFK_WORDS
+    times = [(word.start_s, word.end_s) for word in segment.words]
+    assert all(start <= end for start, end in times)
+    assert [start for start, _ in times] == sorted(start for start, _ in times)
+    # The first "ask" comes after the pause behind "Americans", by ear and waveform.
+    ask = next(word for word in segment.words if word.text.lower().startswith("ask"))
+    assert ask.end_s == pytest.approx(3.7, abs=0.25)
+    assert all(0.0 <= word.probability <= 1.0 for word in segment.words)
+
+
+def test_longer_sound_than_a_window_is_heard_to_its_end(
+    model: FasterWhisperModel, shared_data: Callable[[str], Path]
+) -> None:
+    sound = jfk(shared_data("speech/jfk.flac"))
+    pause = np.zeros(12 * 16_000, np.float32)
+    segments = model.transcribe(np.concatenate([sound, pause, sound])).segments
+    assert segments[-1].end_s == pytest.approx(33.5, abs=1.0)
+    said = spoken_words(" ".join(segment.text for segment in segments))
+    assert said.endswith("do for your country")
 
 
 def test_a_model_works_again_after_its_file_is_put_right(folder: Path, copied: Path) -> None:

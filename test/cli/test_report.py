@@ -137,6 +137,8 @@ def report() -> ReplayReport:
                 track_id="3",
                 values={"distance_m": 5.0, "bearing_rad": 0.9273},
                 evidence=("objects",),
+                supporting=("camera:front", "lidar:top"),
+                silent=("radar:front",),
             ),
             event("bay-1", EventPhase.ENDED, 7.0, started_ns=at(2.0)),
             event("fall-1", EventPhase.STARTED, 6.0, SafetyLevel.CAUTION, rule="fall"),
@@ -181,6 +183,8 @@ def test_page_has_every_section_with_its_content(report: ReplayReport, tmp_path:
     assert "Person 3 is in zone 'bay'." in events
     assert "distance 5 m, bearing 0.927 rad" in events
     assert "from objects" in events
+    assert "seen by camera:front, lidar:top" in events
+    assert "silent: radar:front" in events
     assert "“Stop the robot.”" in page.text["speech"]
     assert "0.83" in page.text["speech"]
     latency = " ".join(page.text["latency"].split())
@@ -240,6 +244,8 @@ def test_outside_data_stays_text(report: ReplayReport) -> None:
                 sensor=HOSTILE,
                 values={HOSTILE: HOSTILE},
                 evidence=(HOSTILE,),
+                supporting=(HOSTILE,),
+                silent=(HOSTILE,),
             )
         ],
         states=[SafetyStatus(SafetyLevel.DANGER, at(0), (HOSTILE,))],

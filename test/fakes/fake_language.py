@@ -24,6 +24,7 @@ class FakeLanguageModel:
     def __init__(self, speak: Callable[[], Iterator[str]]) -> None:
         self.speak = speak
         self.prompts: list[list[Mapping[str, str]]] = []
+        self.grammars: list[str] = []
         self.closed_early = 0
 
     def warm_up(self) -> None: ...
@@ -37,8 +38,11 @@ class FakeLanguageModel:
         max_tokens: int,
         temperature: float = 0.0,
         seed: int = 0,
+        grammar: str = "",
+        keep_prompt: bool = False,
     ) -> Iterator[str]:
         self.prompts.append(list(messages))
+        self.grammars.append(grammar)
         try:
             yield from self.speak()
         except GeneratorExit:

@@ -17,11 +17,16 @@ BODY_FROM_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0
 
 @dataclass(frozen=True, eq=False)
 class Label:
-    """One labelled object; `centre_m` in the robot's frame, below the rectified camera 0."""
+    """One labelled object in the robot's frame, which lies below the rectified camera 0.
+
+    `size_m` is length, width and height; `yaw_rad` the direction of the length about z.
+    """
 
     kind: str
     box_px: tuple[float, float, float, float]
     centre_m: NDArray[np.float64]
+    size_m: tuple[float, float, float]
+    yaw_rad: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,9 +65,11 @@ def read_frame(shared_data: Callable[[str], Path], name: str) -> KittiFrame:
         if kind == "DontCare":
             continue
         values = [float(number) for number in numbers]
-        height, x, y, z = values[7], *values[10:13]
+        height, width, length, x, y, z, turn = values[7:14]
         centre = BODY_FROM_OPTICAL @ np.array([x, y - height / 2.0, z]) + up
-        labels.append(Label(kind, tuple(values[3:7]), centre))
+        along = BODY_FROM_OPTICAL @ np.array([np.cos(turn), 0.0, -np.sin(turn)])
+        yaw = float(np.arctan2(along[1], along[0]))
+        labels.append(Label(kind, tuple(values[3:7]), centre, (length, width, height), yaw))
     points = np.fromfile(shared_data(f"kitti/velodyne/{name}.bin"), dtype="<f4").reshape(-1, 4)
     return KittiFrame(
         shared_data(f"kitti/image_2/{name}.png"),

@@ -1,7 +1,7 @@
-"""A program that takes one node of the safety monitor up and down, and tells what stays behind.
+"""A program that takes one node of a system up and down, and tells what stays behind.
 
-``python lives.py NODE LIVES`` prints one line of JSON: per life the resident memory, the threads
-and the open files after it, and whether a model is still loaded at the end.
+``python lives.py SYSTEM NODE LIVES`` prints one line of JSON: per life the resident memory, the
+threads and the open files after it, and whether a model is still loaded at the end.
 """
 
 from __future__ import annotations
@@ -22,12 +22,18 @@ from edge_mm_ros.ros.parameters import overrides
 from edge_mm_ros.ros.private_graph import PrivateGraph
 
 
+def native_threads(process: psutil.Process) -> int:
+    """Threads of the process a moment later: one that was joined may still be on its way out."""
+    threading.Event().wait(0.005)
+    return int(process.num_threads())
+
+
 def traces() -> dict[str, Any]:
     """What this process holds now."""
     process = psutil.Process()
     return {
         "resident_mib": process.memory_info().rss / 2**20,
-        "native_threads": process.num_threads(),
+        "native_threads": min(native_threads(process) for _ in range(20)),
         "threads": sorted(thread.name for thread in threading.enumerate()),
         "files": len(os.listdir("/proc/self/fd")),
     }
@@ -35,8 +41,8 @@ def traces() -> dict[str, Any]:
 
 def main() -> None:
     """Live so often."""
-    name, lives = sys.argv[1], int(sys.argv[2])
-    described = next(node for node in load_system("safety_monitor").nodes if node.name == name)
+    system, name, lives = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    described = next(node for node in load_system(system).nodes if node.name == name)
     host = default_model_host()
     told = []
     with PrivateGraph() as graph:

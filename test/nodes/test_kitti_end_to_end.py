@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from sensor_msgs.msg import CameraInfo, PointCloud2
 from sensor_msgs.msg import Image as RawImage
 from vision_msgs.msg import Detection3DArray
 
-from edge_mm_ros.datatypes import Image
+from edge_mm_ros.datatypes import Image, Object3D
 from edge_mm_ros.nodes.object_detector import ObjectDetectorNode
 from edge_mm_ros.nodes.sensor_fusion import SensorFusionNode
 from edge_mm_ros.ros.conversions.images import image_to_msg
@@ -56,15 +57,26 @@ def test_one_person_8_41_m_ahead(ros_graph: Any, shared_data: Callable[[str], Pa
 
     calibration.publish(camera_info(frame, STAMP_NS))
     points.publish(point_cloud(frame, STAMP_NS))
+    given = {publisher.topic_name for publisher in (calibration, points)}
+    heard = [listener for listener in fusion.listeners if listener.topic in given]
+    assert len(heard) == 2
     ros_graph.spin_until(
-        lambda: all(lis.inbox.received for lis in fusion.listeners[:2]) and fusion.idle,
+        lambda: all(lis.inbox.received for lis in heard) and fusion.idle,
         what="calibration and cloud are handled",
     )
     pictures.publish(image_to_msg(Image(pixels, STAMP_NS, "front_optical")))
-    ros_graph.spin_until(lambda: bool(objects), what="objects")
+    ros_graph.spin_until(lambda: bool(people(objects)), what="the pedestrian")
 
-    (found,) = objects_from_msg(objects[0]).objects
-    assert objects[0].header.stamp == image_to_msg(Image(pixels, STAMP_NS, "")).header.stamp
-    assert objects[0].header.frame_id == "base_link"
-    assert found.label == "Normal"
+    (found,) = people(objects)
+    stamps = {(message.header.stamp.sec, message.header.stamp.nanosec) for message in objects}
+    assert stamps == {(STAMP_NS // 10**9, STAMP_NS % 10**9)}
+    assert {message.header.frame_id for message in objects} == {"base_link"}
     assert found.position_m[0] == pytest.approx(8.41, abs=0.35)
+    assert math.hypot(*(found.position_m - frame.labels[0].centre_m)[:2]) < 0.35
+
+
+def people(messages: list[Detection3DArray]) -> list[Object3D]:
+    """Those that the newest message shows; points without a class are none."""
+    if not messages:
+        return []
+    return [item for item in objects_from_msg(messages[-1]).objects if item.label == "Normal"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import os
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -181,6 +182,28 @@ def test_a_wrong_parameter_is_refused_with_its_reason_and_the_old_value_stays(
     assert not result.successful
     assert reason in result.reason
     assert node.get_parameter(name).value == before
+
+
+def test_boxes_have_ids_that_stay_where_that_is_asked_for(ros_graph: Any, tiny: Path) -> None:
+    pytest.importorskip("similari")
+    pictures = ros_graph.publisher(RawImage, "camera/image_raw", RELIABLE)
+    heard = ros_graph.collect(Detection2DArray, "camera/detections", RELIABLE)
+    ros_graph.bring_up(detector(ros_graph, tiny, follow=True))
+    ros_graph.spin_until_connected(pictures)
+    for count in (1, 2):
+        pictures.publish(image_to_msg(picture(count * 100_000_000)))
+        ros_graph.spin_until(lambda count=count: len(heard) == count, what="detections")
+    ids = [[item.id for item in message.detections] for message in heard]
+    assert ids == [["1", "2"], ["1", "2"]]
+
+
+def test_without_the_library_ids_are_refused_at_configure(
+    ros_graph: Any, tiny: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "similari", None)  # as if it were not installed
+    node = ros_graph.add(detector(ros_graph, tiny, follow=True))
+    assert node.trigger_configure() == Result.FAILURE
+    assert "edge_mm_ros[following]" in "".join(capfd.readouterr())
 
 
 def test_what_is_made_at_configure_cannot_change_until_cleanup(ros_graph: Any, tiny: Path) -> None:

@@ -15,6 +15,7 @@ pytest.importorskip("hri_msgs")
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from hri_msgs.msg import LiveSpeech
+from nav_msgs.msg import Odometry as OdometryMsg
 from rclpy.lifecycle import TransitionCallbackReturn as Result
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
@@ -22,18 +23,25 @@ from sensor_msgs.msg import Range
 from vision_msgs.msg import Detection2DArray, Detection3DArray
 
 from edge_mm_ros.datatypes import (
+    Coverage,
     Object3D,
     Objects,
     SafetyEvent,
     SafetyLevel,
     SafetyStatus,
+    SensorFault,
+    SensorState,
     Transcript,
+    ZoneCoverage,
 )
 from edge_mm_ros.nodes.safety_monitor import SafetyMonitorNode
-from edge_mm_ros.ros.conversions.objects import objects_to_msg
+from edge_mm_ros.ros.conversions.coverage import coverage_to_msg
+from edge_mm_ros.ros.conversions.objects import objects_to_msg, sources_to_msg
 from edge_mm_ros.ros.conversions.safety import events_from_msg, state_from_msg
+from edge_mm_ros.ros.conversions.sensor_states import sensor_state_to_health
 from edge_mm_ros.ros.conversions.speech import transcript_to_msg
 from edge_mm_ros.ros.conversions.stamps import to_stamp
+from edge_mm_ros.ros.diagnostics import to_array
 from edge_mm_ros.ros.qos import EVENTS, LATCHED, RELIABLE, TopicQos
 
 S = 1_000_000_000
@@ -51,6 +59,19 @@ rules:
     input: diagnostics
     component: "speech_transcriber: speech"
     timeout_s: 2.0
+"""
+FUSED_RULES = """
+footprint_m: [[0.5, 0.5], [-0.5, 0.5], [-0.5, -0.5], [0.5, -0.5]]
+zones:
+  - {name: bay, level: danger, polygon_m: [[2, -1], [4, -1], [4, 1], [2, 1]]}
+rules:
+  - {name: in_bay, kind: zone, zone: bay, coverage: required, leave_after_s: 0.5}
+  - {name: crash, kind: time_to_collision, time_s: 2.0, sigmas: 0.0}
+  - kind: stale
+    name: lidar_lost
+    input: diagnostics
+    component: "sensor_fusion: sensor top"
+    timeout_s: 2.5
 """
 LAST_ONE = TopicQos(depth=1, reliable=True, transient_local=True)
 
@@ -78,7 +99,9 @@ def monitor(graph: Any, rules_file: Path | str, **overrides: Any) -> SafetyMonit
 class Wired:
     """An active monitor with its inputs, its outputs and a clock; times in seconds."""
 
-    def __init__(self, graph: Any, rules_file: Path, *cameras: str) -> None:
+    def __init__(
+        self, graph: Any, rules_file: Path, *cameras: str, fused: bool = False, **overrides: Any
+    ) -> None:
         self.graph = graph
         self.event_arrays: list[DiagnosticArray] = graph.collect(
             DiagnosticArray, "safety/events", EVENTS
@@ -87,22 +110,33 @@ class Wired:
             DiagnosticStatus, "safety/state", LATCHED
         )
         self.diagnostics: list[Any] = graph.collect(DiagnosticArray, "/diagnostics", DIAGNOSTICS)
-        self.node = graph.bring_up(monitor(graph, rules_file, cameras=cameras))
+        self.node = graph.bring_up(monitor(graph, rules_file, cameras=cameras, **overrides))
         self.clock = graph.publisher(Clock, "/clock", DIAGNOSTICS)
         self.topics = {
             Detection3DArray: graph.publisher(Detection3DArray, "objects", RELIABLE),
-            Range: graph.publisher(Range, "left/range", RELIABLE),
-            LiveSpeech: graph.publisher(LiveSpeech, "speech", RELIABLE),
             DiagnosticArray: graph.publisher(DiagnosticArray, "/diagnostics", DIAGNOSTICS),
         }
         for camera in cameras:
             self.topics[Detection2DArray] = graph.publisher(
                 Detection2DArray, f"{camera}/detections", RELIABLE
             )
-        for publisher in (self.clock, *self.topics.values()):
+        self.fused = {}
+        if fused:
+            for name in ("objects/sources", "coverage"):
+                self.fused[name] = graph.publisher(DiagnosticArray, name, RELIABLE)
+            self.fused["odom"] = graph.publisher(OdometryMsg, "odom", RELIABLE)
+        else:
+            self.topics[Range] = graph.publisher(Range, "left/range", RELIABLE)
+            self.topics[LiveSpeech] = graph.publisher(LiveSpeech, "speech", RELIABLE)
+        for publisher in (self.clock, *self.topics.values(), *self.fused.values()):
             graph.spin_until_connected(publisher)
         graph.spin_until(
-            lambda: all(lis.publishers >= 1 for lis in self.node.listeners), what="all matched"
+            lambda: all(
+                lis.publishers >= 1
+                for lis in self.node.listeners
+                if fused or lis.topic != "/objects/sources"  # nobody needs to publish it
+            ),
+            what="all matched",
         )
         graph.spin_until(
             lambda: all(publisher.subscribers for publisher in self.node.publishers_in_use),
@@ -117,9 +151,9 @@ class Wired:
             lambda: self.node.now_ns() == now_ns and self.node.idle, what=f"{at_s} s on the clock"
         )
 
-    def feed(self, message: Any) -> None:
+    def feed(self, message: Any, publisher: Any = None) -> None:
         """Publish and wait until it is handled."""
-        publisher = self.topics[type(message)]
+        publisher = publisher or self.topics[type(message)]
         listener = next(lis for lis in self.node.listeners if lis.topic == publisher.topic_name)
         before = listener.inbox.received
         publisher.publish(message)
@@ -166,6 +200,33 @@ class Wired:
     def says(self, at_s: float, text: str) -> None:
         start_ns = BEGIN_NS + round(at_s * S)
         self.feed(transcript_to_msg(Transcript(text, start_ns, start_ns, 0.9, "en", True, "mic")))
+
+    def fusion(
+        self,
+        at_s: float,
+        *items: Object3D,
+        covered: bool = True,
+        speed_mps: float = 0.0,
+        lidar: SensorFault = SensorFault.NONE,
+    ) -> None:
+        """Set the clock, and feed all that the fusion and the odometry tell at that time."""
+        self.time(at_s)
+        stamp_ns = BEGIN_NS + round(at_s * S)
+        motion = OdometryMsg(child_frame_id="base_link")
+        motion.header.stamp = to_stamp(stamp_ns)
+        motion.pose.pose.orientation.w = 1.0
+        motion.twist.twist.linear.x = speed_mps
+        self.feed(motion, self.fused["odom"])
+        share = 1.0 if covered else 0.25
+        zone = ZoneCoverage("bay", share, 0.0, {"top": share}, stamp_ns, covered, ())
+        coverage = Coverage((zone,), stamp_ns, "base_link")
+        self.feed(coverage_to_msg(coverage), self.fused["coverage"])
+        state = SensorState("top", "lidar", lidar, stamp_ns, "as it says", 10.0)
+        health = sensor_state_to_health(state)
+        self.feed(to_array([health], "/sensor_fusion", stamp_ns))
+        objects = Objects(items, stamp_ns, "base_link")
+        self.feed(objects_to_msg(objects))
+        self.feed(sources_to_msg(objects), self.fused["objects/sources"])
 
     def all_well(self, at_s: float, *places: tuple[float, float]) -> None:
         self.time(at_s)
@@ -426,7 +487,85 @@ def test_the_shipped_rules_start_with_the_shipped_sensors(ros_graph: Any) -> Non
     )
     assert {listener.topic for listener in node.listeners} == {
         "/objects",
+        "/objects/sources",
         "/ultrasonic/range",
         "/speech",
         "/diagnostics",
     }
+
+
+def someone(
+    x: float, velocity: float = 0.0, *, sources: tuple[str, ...] = ("camera:a",)
+) -> Object3D:
+    return Object3D(
+        "7",
+        "person",
+        0.9,
+        np.array([x, 0.0, 0.9]),
+        np.full(3, 0.5),
+        np.eye(3) * 0.01,
+        sources,
+        np.array([velocity, 0.0, 0.0]),
+    )
+
+
+def test_an_entry_that_only_looks_like_a_sensors_hides_no_other(wired: Wired) -> None:
+    wired.all_well(0.0)
+    wired.wait_state(SafetyLevel.CLEAR)
+    stranger = DiagnosticStatus(name="motor: sensor 3", level=DiagnosticStatus.OK)
+    speech = DiagnosticStatus(
+        name="speech_transcriber: speech",
+        level=DiagnosticStatus.ERROR,
+        hardware_id="/speech_transcriber",
+    )
+    message = DiagnosticArray(status=[stranger, speech])
+    message.header.stamp = to_stamp(BEGIN_NS)
+    wired.feed(message)
+    wired.wait_state(SafetyLevel.UNKNOWN)
+
+
+@pytest.fixture
+def fused(ros_graph: Any, rules_file: Path) -> Wired:
+    rules_file.write_text(FUSED_RULES, encoding="utf-8")
+    wired = Wired(ros_graph, rules_file, fused=True, odometry="odom")
+    wired.fusion(0.0)
+    wired.wait_state(SafetyLevel.CLEAR)
+    return wired
+
+
+def test_what_the_fusion_tells_beside_the_objects_counts(fused: Wired) -> None:
+    fused.fusion(0.1, someone(3.0, sources=("camera:a", "lidar:top")))
+    fused.wait_state(SafetyLevel.DANGER)
+    (event,) = fused.events
+    assert (event.supporting, event.silent) == (("camera:a", "lidar:top"), ())
+    fused.fusion(0.7, someone(9.0))
+    fused.wait_state(SafetyLevel.CLEAR)
+    fused.fusion(0.8, someone(3.0, sources=()))  # predicted there
+    status = fused.wait_state(SafetyLevel.UNKNOWN)
+    assert status.reasons == ("unknown: person 7 is predicted, but not seen, in zone 'bay'",)
+
+
+def test_a_zone_without_coverage_and_a_lost_sensor_are_never_clear(fused: Wired) -> None:
+    fused.fusion(0.1, covered=False)
+    status = fused.wait_state(SafetyLevel.UNKNOWN)
+    assert status.reasons == (
+        "unknown: zone 'bay' is not covered: about 20 % of it is seen, by top",
+    )
+    fused.fusion(0.2)
+    fused.wait_state(SafetyLevel.CLEAR)
+    fused.fusion(0.3, someone(3.0), lidar=SensorFault.FROZEN)
+    status = fused.wait_state(SafetyLevel.DANGER)
+    assert "unknown: 'sensor_fusion: sensor top' is not well" in status.reasons
+    told = {event.rule: event for event in fused.events}
+    assert told["lidar_lost"].silent == ("lidar:top",)
+    assert told["in_bay"].silent == ("lidar:top",)
+
+
+def test_a_collision_by_the_robots_own_motion_is_told(fused: Wired) -> None:
+    fused.fusion(0.1, someone(5.75), speed_mps=1.0)
+    assert fused.events == []
+    fused.fusion(0.2, someone(5.75), speed_mps=3.0)  # 5 m of free way in 1.7 s
+    fused.wait_state(SafetyLevel.DANGER)
+    (event,) = fused.events
+    assert event.kind == "time_to_collision"
+    assert event.values["time_to_collision_s"] == pytest.approx(5.0 / 3.0, abs=0.01)

@@ -153,6 +153,68 @@ def test_mistakes_are_refused_by_name(
     assert reason in str(raised.value)
 
 
+BRAKE = {
+    "name": "brake",
+    "level": "danger",
+    "front_m": 0.5,
+    "rear_m": 0.5,
+    "width_m": 1.0,
+    "deceleration_mps2": 2.0,
+}
+CRASH = {"name": "crash", "kind": "time_to_collision", "time_s": 2.0}
+SOON = {"name": "soon", "kind": "predicted_entry", "zone": "bay", "horizon_s": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda v: v["rules"].append(CRASH), "rule 'crash' needs footprint_m"),
+        (
+            lambda v: v.update(footprint_m=[[0, 0], [1, 1], [1, 0], [0, 1]]),
+            "footprint_m: its polygon crosses itself",
+        ),
+        (lambda v: v["rules"].append({**SOON, "zone": "pit"}), "no zone 'pit'; there are: bay"),
+        (lambda v: v["rules"].append({**SOON, "horizon_s": 0}), "predicted_entry.horizon_s"),
+        (
+            lambda v: v["rules"].append({**SOON, "own_speed_mps": [1, -1]}),
+            "own_speed_mps must grow, got [1.0, -1.0]",
+        ),
+        (lambda v: v["rules"][0].update(coverage="yes"), "rules.0.zone.coverage"),
+        (lambda v: v.update(braking_zones=[{**BRAKE, "name": "bay"}]), "zone bay is defined more"),
+        (lambda v: v.update(braking_zones=[{**BRAKE, "deceleration_mps2": 0}]), "deceleration"),
+        (
+            lambda v: (
+                v.update(braking_zones=[BRAKE]),
+                v["rules"][0].update(zone="brake", coverage="required"),
+            ),
+            "coverage is told of zones with a polygon",
+        ),
+    ],
+)
+def test_mistakes_about_motion_and_coverage_are_refused_by_name(
+    change: Callable[[dict[str, Any]], object], reason: str
+) -> None:
+    with pytest.raises(ParameterError, match=r"^rules\.yaml: ") as raised:
+        rules(change)
+    assert reason in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["safety_monitor", "simulated", "vehicle"])
+def test_every_shipped_file_can_be_read(name: str) -> None:
+    load_yaml(SafetyRules, find_config("rules", name))
+
+
+def test_the_zones_that_must_be_seen_depend_on_the_speed() -> None:
+    def change(values: dict[str, Any]) -> None:
+        values["rules"][0].update(coverage="required", own_speed_mps=[-1.0, 1.0])
+
+    chosen = rules(change)
+    assert chosen.zones_to_cover() == ("bay",)
+    assert chosen.zones_to_cover(0.5) == ("bay",)
+    assert chosen.zones_to_cover(1.5) == ()
+    assert rules().zones_to_cover() == ()
+
+
 def test_a_file_that_is_not_yaml_is_named(tmp_path: Path) -> None:
     path = tmp_path / "rules.yaml"
     path.write_text("rules: [", encoding="utf-8")

@@ -78,3 +78,50 @@ def test_a_mounting_of_a_sensor_that_is_not_listed_is_refused() -> None:
 def test_a_sensor_named_twice_is_refused() -> None:
     with pytest.raises(ParameterError, match="cameras names one twice"):
         validate(SensorFusionParams, {"cameras": ["front", "front"]}, "here")
+
+
+@pytest.mark.parametrize(
+    "others",
+    [{"radars": ["one"]}, {"lasers": ["one"]}, {"ultrasonics": ["one"]}],
+)
+def test_two_sensors_of_any_kinds_with_one_name_are_refused(others: Any) -> None:
+    with pytest.raises(ParameterError, match="two sensors have the name 'one': a camera and a"):
+        validate(SensorFusionParams, {"cameras": ["one"], **others}, "here")
+
+
+def test_the_picture_and_the_cloud_of_a_depth_camera_share_its_name() -> None:
+    params = validate(SensorFusionParams, {"cameras": ["depth"], "lidars": ["depth"]}, "here")
+    assert (params.cameras, params.lidars) == (("depth",), ("depth",))
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"radar_mounting": {"r": {}}}, "radar_mounting names r, not listed in radars"),
+        ({"sensor_timing": {"x": {}}}, "sensor_timing names x, not listed in cameras"),
+        ({"radars": ["r"], "range_noise": {"r": {}}}, "range_noise names r, not listed in lidars"),
+        ({"radars": ["r"], "radar_noise": {"r": {"doppler_sigma_mps": 0.0}}}, "doppler_sigma_mps"),
+        ({"obstacles": {"ahead": 1.0}}, "unknown key 'obstacles.ahead'"),
+    ],
+)
+def test_what_belongs_to_no_sensor_is_refused_by_name(values: Any, reason: str) -> None:
+    with pytest.raises(ParameterError) as raised:
+        validate(SensorFusionParams, values, "here")
+    assert reason in str(raised.value)
+
+
+def test_every_sensor_has_a_place_and_a_timeout_of_its_own() -> None:
+    values = {
+        "radars": ["corner/radar"],
+        "ultrasonics": ["u"],
+        "radar_mounting": {"corner/radar": {"xyz_m": [1.0, 0.0, 0.5], "rpy_rad": [0.0, 0.0, 1.0]}},
+        "sensor_timing": {"corner/radar": {"timeout_s": 0.2}},
+        "sensor_timeout_s": 0.7,
+    }
+    params = validate(SensorFusionParams, values, "here")
+    place = params.mounting("radar", "corner/radar")
+    assert place is not None
+    assert_allclose(place.translation_m, [1.0, 0.0, 0.5])
+    assert params.mounting("ultrasonic", "u") is None
+    assert params.timeout_of("radar", "corner/radar") == 0.2
+    assert params.timeout_of("ultrasonic", "u") == 0.7

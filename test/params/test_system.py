@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 import yaml
 
-from edge_mm_ros.params import NodeParams, ParameterError
+from edge_mm_ros.params import NodeParams, ParameterError, load_yaml
 from edge_mm_ros.params.base import validate
 from edge_mm_ros.params.node_kinds import NODE_KINDS, params_type
 from edge_mm_ros.params.runtime import RuntimeParams
+from edge_mm_ros.params.safety_rules import SafetyRules
+from edge_mm_ros.params.scenario_sensors import load_rig
+from edge_mm_ros.params.sensor_fusion import SensorFusionParams
 from edge_mm_ros.params.share import share_directory
 from edge_mm_ros.params.system import SystemDescription, load_system, shipped_systems
 
@@ -36,11 +39,24 @@ def test_the_shipped_safety_monitor_keeps_language_apart_from_safety() -> None:
     process_of = {
         node.node: name for name, process in system.processes.items() for node in process.nodes
     }
-    assert set(process_of) == set(NODE_KINDS)
+    assert set(process_of) == set(NODE_KINDS) - {"microphone", "audio_file", "speech_synthesizer"}
     safety_path = {process_of[k] for k in ("object_detector", "sensor_fusion", "safety_monitor")}
     voice = {process_of[k] for k in ("speech_transcriber", "event_summarizer")}
     assert len(safety_path) == 1
     assert not safety_path & voice
+    assert all(process.respawn for process in system.processes.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "ear"), [("voice_assistant", "microphone"), ("voice_assistant_file", "audio_file")]
+)
+def test_a_voice_assistant_hears_answers_and_speaks(name: str, ear: str) -> None:
+    system = load_system(name)
+    assert [node.node for node in system.nodes] == [
+        *(ear, "speech_transcriber", "event_summarizer", "speech_synthesizer"),
+    ]
+    # A model that is busy must delay neither the microphone nor an alarm.
+    assert [len(process.nodes) for process in system.processes.values()] == [1, 2, 1]
     assert all(process.respawn for process in system.processes.values())
 
 
@@ -49,6 +65,58 @@ def test_every_shipped_system_can_be_read() -> None:
     assert "safety_monitor" in names
     for name in names:
         assert load_system(name).name == name
+
+
+def sensors_of(system: str) -> SensorFusionParams:
+    nodes = {node.node: node.parameters for node in load_system(system).nodes}
+    return SensorFusionParams.model_validate(nodes["sensor_fusion"])
+
+
+@pytest.mark.parametrize(
+    ("system", "rig", "further_cameras"),
+    [
+        ("simulated", "robot", 0),
+        ("vehicle_simulated", "vehicle", 0),
+        ("vehicle_perception", "vehicle", 3),
+    ],
+)
+def test_a_simulated_system_has_the_sensors_of_its_rig_where_they_are(
+    system: str, rig: str, further_cameras: int
+) -> None:
+    params, listed = sensors_of(system), load_rig(rig).sensors
+    for kind in ("camera", "lidar", "radar", "ultrasonic"):
+        known = getattr(params, f"{kind}s")
+        mountings = getattr(params, f"{kind}_mounting")
+        expected = {sensor.name: sensor.place for sensor in listed if sensor.kind == kind}
+        assert len(known) == len(expected) + (further_cameras if kind == "camera" else 0)
+        assert set(known) == set(mountings) >= set(expected)
+        for name, place in expected.items():
+            assert mountings[name].xyz_m == place.xyz_m
+            assert mountings[name].rpy_rad == place.rpy_rad
+    assert {params.odometry} == {sensor.name for sensor in listed if sensor.kind == "odometry"}
+
+
+@pytest.mark.parametrize("system", ["simulated", "vehicle_simulated", "vehicle_perception"])
+def test_fusion_and_monitor_of_a_system_speak_of_the_same(system: str) -> None:
+    nodes = {node.node: node.parameters for node in load_system(system).nodes}
+    fusion, monitor = nodes["sensor_fusion"], nodes["safety_monitor"]
+    assert fusion["zones_file"] == monitor["rules_file"]
+    for shared in ("cameras", "ultrasonics", "odometry"):
+        assert fusion[shared] == monitor[shared]
+    if "object_detector" in nodes:
+        assert nodes["object_detector"]["cameras"] == fusion["cameras"]
+    rules = load_yaml(SafetyRules, Path(monitor["rules_file"]))
+    watched = [rule.component for rule in rules.rules if rule.kind == "stale" and rule.component]
+    every = [*fusion["lidars"], *fusion["radars"], *fusion["ultrasonics"], fusion["odometry"]]
+    for sensor in (*fusion["cameras"], *every):  # each has an alarm of its own
+        assert any(f"sensor_fusion: sensor {sensor}".startswith(name) for name in watched), sensor
+
+
+def test_a_vehicle_has_many_eyes_and_ears() -> None:
+    params = sensors_of("vehicle_perception")
+    assert (len(params.cameras), len(params.lidars)) == (4, 1)
+    assert (len(params.radars), len(params.ultrasonics)) == (3, 12)
+    assert "front/radar" in params.radars
 
 
 def test_a_node_is_named_after_its_kind_unless_it_has_a_name() -> None:
@@ -202,5 +270,6 @@ def test_the_parameters_of_a_node_name_its_models() -> None:
         "safety_monitor": (),
         "speech_transcriber": ("whisper_tiny_en", "silero_vad"),
         "event_summarizer": ("smollm2_135m_instruct",),
+        **dict.fromkeys(("microphone", "audio_file", "speech_synthesizer"), ()),
     }
     assert params_type("event_summarizer")(model="").models == ()

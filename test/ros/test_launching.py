@@ -26,6 +26,7 @@ from edge_mm_ros.ros.launching import (
 
 ROOT = Path(__file__).resolve().parents[2]
 LAUNCH_FILE = ROOT / "launch" / "safety_monitor.launch.py"
+LAUNCH_FILES = sorted((ROOT / "launch").glob("*.launch.py"))
 
 
 def commands(environ: dict[str, str] | None = None, **arguments: Any) -> list[ProcessCommand]:
@@ -127,8 +128,36 @@ def test_the_systems_environment_wins_and_the_users_malloc_stays() -> None:
     assert env["MALLOC_ARENA_MAX"] == "1"  # what a model leaves can then be given back
 
 
-def test_the_launch_file_is_thin() -> None:
-    assert len(LAUNCH_FILE.read_text(encoding="utf-8").splitlines()) <= 20
+def test_there_is_a_launch_file_for_the_robot_the_vehicle_and_the_voice() -> None:
+    assert [path.name for path in LAUNCH_FILES] == [
+        "safety_monitor.launch.py",
+        "vehicle_perception.launch.py",
+        "voice_assistant.launch.py",
+    ]
+
+
+@pytest.mark.parametrize("path", LAUNCH_FILES, ids=lambda path: path.name)
+def test_a_launch_file_is_thin(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 20
+
+
+@pytest.mark.parametrize("path", LAUNCH_FILES, ids=lambda path: path.name)
+def test_a_launch_file_starts_the_system_of_its_name(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(
+        launching,
+        "generate_launch_description",
+        lambda *, default_system: asked.append(default_system),
+    )
+    values: dict[str, Any] = {}
+    exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), values)
+    values["generate_launch_description"]()
+    assert asked == [path.name.removesuffix(".launch.py")]
+    name = asked[0]
+    commands = process_commands(load_system(name), name, LaunchArguments(), {})
+    assert [command.argv[-1] for command in commands] == list(load_system(name).processes)
 
 
 RUN_LAUNCH_FILE = f"""

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from edge_mm_ros.pipelines.evaluation.clear_mot import Pairs
 from edge_mm_ros.pipelines.evaluation.frames import Frame
-from edge_mm_ros.pipelines.stamps import NS_PER_S
+from edge_mm_ros.pipelines.stamps import NS_PER_S, to_ns
 
 # Chi square with 2 degrees of freedom, 95 %.
 ELLIPSE_95 = 5.991464547107979
+_PAUSE = 3.0  # periods without a frame of an object, in which it was not asked for
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class ObjectScore:
         found_share: share of the frames in which it had a track.
         right_label_share: share of these with its class.
         delay_s: from when it was first asked for to its first track; NaN where there was none.
-        longest_gap_s: longest time without a track after the first.
+        longest_gap_s: longest time without a track after the first, while it was asked for.
         track_ids: ids in the order of their first use.
         position_rms_m: NaN without a track.
         velocity_rms_mps: of settled tracks; NaN where none tells a velocity.
@@ -202,10 +203,12 @@ def _object_score(name: str, history: _History, period_s: float) -> ObjectScore:
     stamps = np.array(history.stamps, dtype=np.int64)
     longest = 0.0
     if len(hits):
-        last = stamps[hits[0]]
+        last, before = stamps[hits[0]], stamps[hits[0]]
         for stamp, hit in zip(stamps[hits[0] :], found[hits[0] :], strict=True):
-            if hit:
+            # Who is not asked for between two frames is not lost meanwhile.
+            if hit or stamp - before > to_ns(_PAUSE * period_s):
                 last = stamp
+            before = stamp
             longest = max(longest, float(stamp - last) / NS_PER_S)
     return ObjectScore(
         name,

@@ -1,113 +1,243 @@
-"""Where the robot was and will be, by its odometry."""
+"""Where the robot was and will be, by its odometry or its turn rate."""
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from edge_mm_ros.datatypes import InvalidInput, Odometry, RigidTransform
-from edge_mm_ros.pipelines.stamps import NS_PER_S, to_ns
+from edge_mm_ros.datatypes import Odometry, RigidTransform
+from edge_mm_ros.pipelines.stamps import JUMP_NS, NS_PER_S, to_ns
 
 _KEPT_S = 5.0
 _JUMP_M = 1.0  # no wheel slips so far between two messages
 _JUMP_RAD = 1.0
+_SMALL_RAD = 1e-6
+_NEARLY_HALF_RAD = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class Twist:
+    """How the robot moves.
+
+    Attributes:
+        velocity_mps: float64 (3,), in its own axes.
+        turn_rate_radps: float64 (3,), about its own axes.
+    """
+
+    velocity_mps: NDArray[np.float64]
+    turn_rate_radps: NDArray[np.float64]
 
 
 class EgoMotion:
-    """The poses of the last seconds.
+    """The poses of the last seconds, in a frame in which objects can be followed.
 
-    Between two of them the robot is taken to move evenly, after the newest as the twist tells.
+    Between two estimates the robot is taken to move evenly, after the newest as its twist tells,
+    for `timeout_s`. Then the frame goes along with the robot, so that objects are followed as the
+    robot sees them move. Where the odometry comes back, or jumps, the frame is put in place anew:
+    nothing that is followed in it jumps.
+
+    Args:
+        timeout_s: how long the newest estimate holds.
     """
 
-    def __init__(self) -> None:
-        self._poses: list[Odometry] = []
+    def __init__(self, timeout_s: float = 0.3) -> None:
+        self.timeout_s = timeout_s
+        self.reset()
 
     def reset(self) -> None:
         """Forget all poses."""
-        self._poses.clear()
+        self._poses: list[Odometry] = []
+        self._fixed_from_odom = RigidTransform.identity()
+        self._anchored_ns = 0
+        self._waited = False
+        self._turn: tuple[int, NDArray[np.float64]] | None = None
 
     def add(self, odometry: Odometry) -> str:
         """Take one estimate.
 
         Returns:
-            one clause where it does not go on from the last one: its stamp jumped back, or the
-            robot did; all earlier ones are forgotten then. Else nothing.
+            one clause where it does not go on from the last one: its stamp jumped back, and all
+            earlier ones are forgotten, or the robot did; it is then where it was. Else nothing.
         """
-        why = self._break(odometry)
-        if why:
-            self._poses.clear()
+        if not self._poses:
+            if self._waited:
+                self._anchor(odometry, RigidTransform.identity())
+            self._poses.append(self._placed(odometry))
+            return ""
+        last = self._poses[-1]
+        elapsed_ns = odometry.stamp_ns - last.stamp_ns
+        if elapsed_ns < -JUMP_NS:
+            self.reset()
+            self._anchor(odometry, last.pose)
+            self._poses.append(self._placed(odometry))
+            return f"its stamps jumped back by {-elapsed_ns / NS_PER_S:.1f} s"
+        if odometry.stamp_ns < self._anchored_ns:
+            return ""  # it is told in a frame that holds no more
+        why = self._go_on(last, odometry) if elapsed_ns > 0 else ""
+        self._insert(self._placed(odometry))
+        return why
+
+    def add_turn_rate(self, stamp_ns: int, rate_radps: NDArray[np.float64], *, alone: bool) -> str:
+        """Take a turn rate.
+
+        Args:
+            stamp_ns: its time.
+            rate_radps: float64 (3,), about the robot's axes.
+            alone: whether it stands in for odometry; else it refines the newest estimate.
+
+        Returns:
+            as `add`.
+        """
+        if not alone:
+            if self._turn is None or stamp_ns > self._turn[0]:
+                self._turn = (stamp_ns, rate_radps)
+            return ""
+        turned = RigidTransform.identity()
+        if self._poses:
+            last = self._poses[-1]
+            elapsed_s = (stamp_ns - last.stamp_ns) / NS_PER_S
+            if elapsed_s > self.timeout_s:
+                elapsed_s = 0.0  # how it turned meanwhile is not known
+            mean = (last.turn_rate_radps + rate_radps) / 2.0
+            turned = _ahead(replace(last, turn_rate_radps=mean), elapsed_s)
+        still, unknown = np.zeros(3), np.zeros((6, 6))
+        reading = Odometry(turned, still, rate_radps, unknown, unknown, stamp_ns, "", "")
+        return self.add(reading)
+
+    def holds_at(self, stamp_ns: int) -> bool:
+        """Whether an estimate tells where the robot was at a time."""
+        if not self._poses:
+            return False
+        begin_ns = self._poses[0].stamp_ns - to_ns(self.timeout_s)
+        return begin_ns <= stamp_ns <= self._poses[-1].stamp_ns + to_ns(self.timeout_s)
+
+    def silence_s(self, stamp_ns: int) -> float | None:
+        """How long before a time the newest estimate was; None where none has come."""
+        return (stamp_ns - self._poses[-1].stamp_ns) / NS_PER_S if self._poses else None
+
+    def pose_at(self, stamp_ns: int) -> RigidTransform:
+        """The frame in which objects are followed from the robot's frame at a time."""
+        if not self._poses:
+            self._waited = True
+            return RigidTransform.identity()
+        place = bisect_left(self._poses, stamp_ns, key=lambda one: one.stamp_ns)
+        if place == len(self._poses):
+            gap_s = (stamp_ns - self._poses[-1].stamp_ns) / NS_PER_S
+            return _ahead(self._newest(), min(gap_s, self.timeout_s))
+        after = self._poses[place]
+        if after.stamp_ns == stamp_ns:
+            return after.pose
+        if place:
+            before = self._poses[place - 1]
+            share = (stamp_ns - before.stamp_ns) / (after.stamp_ns - before.stamp_ns)
+            return _between(before.pose, after.pose, share)
+        gap_s = (after.stamp_ns - stamp_ns) / NS_PER_S
+        return _ahead(after, -min(gap_s, self.timeout_s))
+
+    def twist_at(self, stamp_ns: int) -> Twist:
+        """How the robot moves against the frame of `pose_at` at a time."""
+        if not self.holds_at(stamp_ns):
+            return Twist(np.zeros(3), np.zeros(3))
+        place = bisect_left(self._poses, stamp_ns, key=lambda one: one.stamp_ns)
+        if place == len(self._poses):
+            near = self._newest()
+            return Twist(near.velocity_mps, near.turn_rate_radps)
+        after = self._poses[place]
+        before = self._poses[max(place - 1, 0)]
+        span_ns = max(after.stamp_ns - before.stamp_ns, 1)
+        share = min(max((stamp_ns - before.stamp_ns) / span_ns, 0.0), 1.0)
+        return Twist(
+            before.velocity_mps + share * (after.velocity_mps - before.velocity_mps),
+            before.turn_rate_radps + share * (after.turn_rate_radps - before.turn_rate_radps),
+        )
+
+    def _newest(self) -> Odometry:
+        """The newest estimate, with the turn rate of the IMU where that is newer."""
+        newest = self._poses[-1]
+        if self._turn is not None and self._turn[0] > newest.stamp_ns:
+            return replace(newest, turn_rate_radps=self._turn[1])
+        return newest
+
+    def _go_on(self, last: Odometry, odometry: Odometry) -> str:
+        """Put the frame in place anew where a new estimate does not go on from the last one."""
+        elapsed_s = (odometry.stamp_ns - last.stamp_ns) / NS_PER_S
+        expected = _ahead(last, min(elapsed_s, self.timeout_s))
+        if elapsed_s > self.timeout_s:
+            held_ns = last.stamp_ns + to_ns(self.timeout_s)
+            still = np.zeros(3)
+            self._insert(
+                replace(
+                    last,
+                    pose=expected,
+                    velocity_mps=still,
+                    turn_rate_radps=still,
+                    stamp_ns=held_ns,
+                )
+            )
+            self._anchor(odometry, expected)
+            return ""
+        gap = expected.inverse() @ self._placed(odometry).pose
+        moved_m = float(np.linalg.norm(gap.translation_m))
+        turned_rad = float(np.linalg.norm(_turn_of(gap.rotation)))
+        if moved_m > _JUMP_M * (1.0 + elapsed_s) or turned_rad > _JUMP_RAD * (1.0 + elapsed_s):
+            self._anchor(odometry, expected)
+            return f"it jumped by {moved_m:.1f} m and {turned_rad:.2f} rad"
+        return ""
+
+    def _anchor(self, odometry: Odometry, pose: RigidTransform) -> None:
+        """Lay the frame so that the robot is at `pose` where the odometry has it elsewhere."""
+        self._fixed_from_odom = pose @ odometry.pose.inverse()
+        self._anchored_ns = odometry.stamp_ns
+
+    def _placed(self, odometry: Odometry) -> Odometry:
+        return replace(odometry, pose=self._fixed_from_odom @ odometry.pose)
+
+    def _insert(self, odometry: Odometry) -> None:
         place = bisect_left(self._poses, odometry.stamp_ns, key=lambda one: one.stamp_ns)
         same = place < len(self._poses) and self._poses[place].stamp_ns == odometry.stamp_ns
         self._poses[place : place + same] = [odometry]
         oldest_ns = self._poses[-1].stamp_ns - to_ns(_KEPT_S)
         while self._poses[0].stamp_ns < oldest_ns:
             del self._poses[0]
-        return why
-
-    def _break(self, odometry: Odometry) -> str:
-        if not self._poses:
-            return ""
-        last = self._poses[-1]
-        elapsed_s = (odometry.stamp_ns - last.stamp_ns) / NS_PER_S
-        if elapsed_s < -1.0:
-            return f"its stamps jumped back by {-elapsed_s:.1f} s"
-        if elapsed_s < 0.0:
-            return ""
-        expected = _ahead(last, min(elapsed_s, _KEPT_S))
-        gap = expected.inverse() @ odometry.pose
-        moved_m = float(np.linalg.norm(gap.translation_m))
-        turned_rad = float(Rotation.from_matrix(gap.rotation).magnitude())
-        if moved_m > _JUMP_M * (1.0 + elapsed_s) or turned_rad > _JUMP_RAD * (1.0 + elapsed_s):
-            return f"it jumped by {moved_m:.1f} m and {turned_rad:.2f} rad"
-        return ""
-
-    def pose_at(self, stamp_ns: int, timeout_s: float) -> RigidTransform:
-        """The odometry frame from the robot's frame at a time.
-
-        Args:
-            stamp_ns: the time.
-            timeout_s: how far it may lie after the newest estimate.
-
-        Raises:
-            InvalidInput: of the kind ``no_odometry``: no estimate is near enough in time.
-        """
-        place = bisect_left(self._poses, stamp_ns, key=lambda one: one.stamp_ns)
-        if place < len(self._poses):
-            after = self._poses[place]
-            if after.stamp_ns == stamp_ns:
-                return after.pose
-            if place:
-                before = self._poses[place - 1]
-                share = (stamp_ns - before.stamp_ns) / (after.stamp_ns - before.stamp_ns)
-                return _between(before.pose, after.pose, share)
-            gap_s = (after.stamp_ns - stamp_ns) / NS_PER_S
-            if gap_s <= timeout_s:
-                return _ahead(after, -gap_s)
-            raise InvalidInput("no_odometry", f"odometry begins only {gap_s:.2f} s later")
-        if not self._poses:
-            raise InvalidInput("no_odometry", "no odometry has come yet; nothing can be placed")
-        gap_s = (stamp_ns - self._poses[-1].stamp_ns) / NS_PER_S
-        if gap_s > timeout_s:
-            raise InvalidInput(
-                "no_odometry",
-                f"the newest odometry is {gap_s:.2f} s older than the measurement, more than "
-                f"odometry_timeout_s, {timeout_s:g} s",
-            )
-        return _ahead(self._poses[-1], gap_s)
 
 
 def _ahead(odometry: Odometry, seconds: float) -> RigidTransform:
     """The pose some time later, at a steady twist."""
-    half = Rotation.from_rotvec(odometry.turn_rate_radps * seconds / 2.0).as_matrix()
+    half = _turned(odometry.turn_rate_radps * (seconds / 2.0))
     step = RigidTransform(half @ half, half @ odometry.velocity_mps * seconds)
     return odometry.pose @ step
 
 
 def _between(one: RigidTransform, other: RigidTransform, share: float) -> RigidTransform:
-    turn = Rotation.from_matrix(one.rotation.T @ other.rotation).as_rotvec()
+    turn = _turn_of(one.rotation.T @ other.rotation)
     return RigidTransform(
-        one.rotation @ Rotation.from_rotvec(share * turn).as_matrix(),
+        one.rotation @ _turned(share * turn),
         (1.0 - share) * one.translation_m + share * other.translation_m,
     )
+
+
+def _turned(vector_rad: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The rotation by a rotation vector (Rodrigues), float64 (3, 3); quicker than scipy's."""
+    x, y, z = vector_rad.tolist()
+    angle = math.sqrt(x * x + y * y + z * z)
+    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    if angle < _SMALL_RAD:
+        return np.asarray(np.eye(3) + cross + cross @ cross / 2.0)
+    along, square = math.sin(angle) / angle, (1.0 - math.cos(angle)) / angle**2
+    return np.asarray(np.eye(3) + along * cross + square * (cross @ cross))
+
+
+def _turn_of(rotation: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The rotation vector of a rotation, float64 (3,)."""
+    (_, a, b), (c, _, d), (e, f, _) = rotation.tolist()
+    double_sine = math.sqrt((f - d) ** 2 + (b - e) ** 2 + (c - a) ** 2)
+    angle = math.atan2(double_sine, float(np.trace(rotation)) - 1.0)
+    if angle > _NEARLY_HALF_RAD:  # the axis cannot be told by the sine
+        return np.asarray(Rotation.from_matrix(rotation).as_rotvec())
+    scale = 0.5 if double_sine < _SMALL_RAD else angle / double_sine
+    return scale * np.array([f - d, b - e, c - a])

@@ -5,51 +5,55 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import minimum_filter
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
-from edge_mm_ros.datatypes import PointCloud, RigidTransform
+from edge_mm_ros.pipelines.fusion.class_sizes import (
+    WIDE_M,
+    ClassSize,
+    Side,
+    depth_of,
+    depth_of_sides,
+)
+from edge_mm_ros.pipelines.fusion.clustering import plan_cells, touching_groups
 from edge_mm_ros.pipelines.fusion.viewpoint import (
     Box,
     Placement,
+    Sight,
     Viewpoint,
-    default_thickness,
     place_upright,
 )
 
 _CELL_M = 0.3
-_SQUARE_M = 1.0
-_GROUND_STEP_M = 0.3  # the ground keeps within this of the assumed plane
-_GROUND_SLOPE = 0.05  # and within this per metre of distance
-_RANGE_SIGMA_M = 0.05
+_RANGE_SIGMA_M = 0.03
 _MIN_SUPPORT = 0.3  # share of the best cluster's points in the box's core that a nearer one needs
+_CORE_WIDTH, _CORE_HEIGHT = 0.6, 0.8  # shares of the box that are its core
+_ENOUGH_POINTS = 400  # more do not place an object better
+_SLICE_M = 0.3
+_BODY_SHARE = 0.3  # of an object's height that each slice of it reaches over
+_EDGE_SHARE = 0.02  # of the points, beyond each end of what counts as the width
 
 
 @dataclass(frozen=True, eq=False)
 class PlacedCloud:
-    """One LiDAR's cloud with its place.
+    """One LiDAR's points at the time of a picture.
 
     Attributes:
         sensor: the LiDAR's name in an object's sources.
-        cloud: the points.
-        robot_from_lidar: the place.
-        offset_s: how far it lies from the picture in time.
+        points_m: float (n, 3) in the robot's frame, without the ground.
+        offset_s: how far the cloud lies from the picture in time.
     """
 
     sensor: str
-    cloud: PointCloud
-    robot_from_lidar: RigidTransform
+    points_m: NDArray[np.floating]
     offset_s: float
 
 
 @dataclass(frozen=True, eq=False)
 class SeenPoints:
-    """The points of one or more clouds that a camera sees, ground left out.
+    """The points of one or more clouds that a camera sees.
 
     Attributes:
         points_m: float64 (n, 3) in the robot's frame.
@@ -65,154 +69,276 @@ class SeenPoints:
     sensors: tuple[str, ...]
     offset_s: float
 
+    @cached_property
+    def _by_column(
+        self,
+    ) -> tuple[NDArray[np.uint16], NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
+        """Columns in order, and of each the index, u and v of its point."""
+        columns = self.pixels[:, 0].astype(np.uint16)
+        order = np.argsort(columns, kind="stable")  # 16 bits are sorted in linear time
+        return columns[order], order, self.pixels[order, 0], self.pixels[order, 1]
 
-def look_at(
-    viewpoint: Viewpoint,
-    clouds: Sequence[PlacedCloud],
-    *,
-    ground_z_m: float,
-    clearance_m: float,
-    max_range_m: float,
-) -> SeenPoints:
-    """Project clouds into a camera's picture and keep what it sees above the ground.
+    @cached_property
+    def cells(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Rows and columns of the plan's cells in which the points lie; see `plan_cells`."""
+        x, y = self.points_m[:, 0], self.points_m[:, 1]
+        return plan_cells(x, y, np.hypot(x, y), _CELL_M)
 
-    Points lower than `clearance_m` over the ground around them count as ground.
+    def within(self, box: Box) -> InBox:
+        """The points in a box of the picture."""
+        columns, order, us, vs = self._by_column
+        # Of the same type as the columns, which would be converted otherwise.
+        ends = np.searchsorted(columns, np.array([box.left, box.right + 1.0], dtype=np.uint16))
+        near = slice(*ends.tolist())
+        u, v = us[near], vs[near]
+        inside = (u >= box.left) & (u <= box.right) & (v >= box.top) & (v <= box.bottom)
+        u, v, (column, row) = u[inside], v[inside], box.centre
+        core = np.abs(u - column) <= _CORE_WIDTH / 2.0 * (box.right - box.left)
+        core &= np.abs(v - row) <= _CORE_HEIGHT / 2.0 * box.height
+        return InBox(order[near][inside], core)
+
+
+@dataclass(frozen=True, eq=False)
+class InBox:
+    """The points in a box.
+
+    Attributes:
+        points: int (n,), their indices.
+        core: bool (n,), which of them lie about the box's middle.
     """
-    points, pixels, owners = [np.zeros((0, 3))], [np.zeros((0, 2))], [np.zeros(0, dtype=np.intp)]
+
+    points: NDArray[np.intp]
+    core: NDArray[np.bool_]
+
+    def only(self, chosen: NDArray[np.bool_]) -> InBox:
+        """Some of them, by a mask (n,)."""
+        return InBox(self.points[chosen], self.core[chosen])
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """What is known of a placement's errors.
+
+    Attributes:
+        edge_sigma_px: standard deviation of the box's edges.
+        max_speed_mps: how fast an object may move between picture and cloud.
+    """
+
+    edge_sigma_px: float
+    max_speed_mps: float
+
+
+def look_at(viewpoint: Viewpoint, clouds: Sequence[PlacedCloud]) -> SeenPoints:
+    """Project clouds into a camera's picture and keep what it shows."""
+    # By columns, which lie together in memory: x, y, z, then u, v.
+    columns = [[np.zeros(0)] for _ in range(5)]
+    owners = [np.zeros(0, dtype=np.intp)]
     optical_from_robot = viewpoint.robot_from_optical.inverse()
     for index, placed in enumerate(clouds):
-        raw = placed.cloud.points_m
-        optical_from_lidar = optical_from_robot @ placed.robot_from_lidar
-        raw = raw[_in_reach(raw, optical_from_lidar, 2.0 * max_range_m)]
-        spot_pixels, seen = viewpoint.projection.project(optical_from_lidar.apply(raw))
-        spots = placed.robot_from_lidar.apply(raw[seen])
-        spot_pixels = spot_pixels[seen]
-        kept = np.hypot(spots[:, 0], spots[:, 1]) <= max_range_m
-        kept &= spots[:, 2] > _ground_below(spots, ground_z_m) + clearance_m
-        points.append(spots[kept])
-        pixels.append(spot_pixels[kept])
-        owners.append(np.full(int(kept.sum()), index, dtype=np.intp))
+        pixels, seen = viewpoint.projection.project(optical_from_robot.apply(placed.points_m))
+        for axis in range(3):
+            columns[axis].append(placed.points_m[:, axis][seen].astype(np.float64))
+        for axis in range(2):
+            columns[3 + axis].append(pixels[:, axis][seen])
+        owners.append(np.full(np.count_nonzero(seen), index, dtype=np.intp))
+    x, y, z, u, v = (np.concatenate(column) for column in columns)
     return SeenPoints(
-        np.concatenate(points),
-        np.concatenate(pixels),
+        np.stack([x, y, z]).T,
+        np.stack([u, v]).T,
         np.concatenate(owners),
         tuple(placed.sensor for placed in clouds),
         max((abs(placed.offset_s) for placed in clouds), default=0.0),
     )
 
 
-def _in_reach(
-    points_m: NDArray[np.float32], optical_from_lidar: RigidTransform, reach_m: float
-) -> NDArray[np.bool_]:
-    """A quick choice before the exact one: points before the camera, none absurdly far."""
-    x, y, z = points_m[:, 0], points_m[:, 1], points_m[:, 2]
-    chosen = (np.abs(x) <= reach_m) & (np.abs(y) <= reach_m) & (np.abs(z) <= reach_m)
-    row = optical_from_lidar.rotation[2].astype(np.float32)
-    with np.errstate(over="ignore", invalid="ignore"):
-        depth = row[0] * x + row[1] * y + row[2] * z
-    return np.asarray(chosen & (depth > -np.float32(optical_from_lidar.translation_m[2])))
+def foregrounds(
+    viewpoint: Viewpoint,
+    sights: Sequence[Sight],
+    seen: SeenPoints,
+    insides: Sequence[InBox],
+    minimum_points: int,
+) -> list[NDArray[np.intp] | None]:
+    """Which of the points in boxes belong to the objects there.
 
+    The points of a box fall into clusters on the ground's plan. The nearest one with a fair share
+    of the points in the box's core is the object, so that neither a wall behind nor a post at the
+    box's side counts. All boxes are looked at in one go.
 
-def _ground_below(points_m: NDArray[np.float64], ground_z_m: float) -> NDArray[np.float64]:
-    """Height of the ground around each point: the lowest echo on the squares next to it.
+    Args:
+        viewpoint: the camera.
+        sights: the boxes.
+        seen: the points that it sees.
+        insides: for each box the points in it.
+        minimum_points: of an object.
 
-    Only echoes near the assumed plane count; where there are none, the plane itself does. So the
-    ground may rise and fall, and an echo from far below it (a mirror image) hides nothing.
+    Returns:
+        for each box the indices of its object's points; None where no cluster has enough.
     """
-    if not len(points_m):
-        return np.zeros(0)
-    slack = _GROUND_STEP_M + _GROUND_SLOPE * np.hypot(points_m[:, 0], points_m[:, 1])
-    near = np.abs(points_m[:, 2] - ground_z_m) <= slack
-    squares = np.floor(points_m[:, :2] / _SQUARE_M).astype(np.intp)
-    squares -= squares.min(axis=0)
-    lowest = np.full(squares.max(axis=0) + 1, np.inf)
-    np.minimum.at(lowest, (squares[near, 0], squares[near, 1]), points_m[near, 2])
-    around = minimum_filter(lowest, size=3, mode="constant", cval=np.inf)
-    heights = around[squares[:, 0], squares[:, 1]]
-    return np.where(np.isfinite(heights), heights, ground_z_m)
+    counts = [len(inside.points) for inside in insides]
+    found: list[NDArray[np.intp] | None] = [None] * len(sights)
+    if not sum(counts):
+        return found
+    points = np.concatenate([inside.points for inside in insides])
+    core = np.concatenate([inside.core for inside in insides])
+    rows, columns = seen.cells
+    groups = _groups_by_box(rows[points], columns[points], counts)
+    x, y, _ = viewpoint.position_m.tolist()
+    cos, sin = (np.repeat([sight.heading[axis] for sight in sights], counts) for axis in (0, 1))
+    depths = cos * (seen.points_m[points, 0] - x) + sin * (seen.points_m[points, 1] - y)
+
+    sizes = np.bincount(groups)
+    support = np.bincount(groups, core, len(sizes))
+    middles = np.bincount(groups, depths, len(sizes)) / sizes
+    box_of = np.zeros(len(sizes), dtype=np.intp)
+    box_of[groups] = np.repeat(np.arange(len(sights)), counts)
+    large = sizes >= minimum_points
+    best = np.zeros(len(sights))
+    np.maximum.at(best, box_of[large], support[large])
+    # Where no large cluster reaches the core, all of them count.
+    large &= support >= np.where(best > 0.0, np.maximum(1.0, _MIN_SUPPORT * best), 0.0)[box_of]
+    for group in np.flatnonzero(large)[np.argsort(-middles[large], kind="stable")].tolist():
+        found[box_of[group]] = np.array([group])  # the nearest comes last, and stays
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    for index, chosen in enumerate(found):
+        if chosen is not None:
+            part = slice(ends[index], ends[index + 1])
+            found[index] = points[part][groups[part] == chosen[0]]
+    return found
+
+
+def _groups_by_box(
+    rows: NDArray[np.intp], columns: NDArray[np.intp], counts: Sequence[int]
+) -> NDArray[np.intp]:
+    """Groups of touching cells, none of which spans two boxes.
+
+    The plans of the boxes are put below each other with an empty row between, in place.
+    """
+    end, below = 0, 0
+    for count in counts:
+        if count:
+            part, aside = rows[end : end + count], columns[end : end + count]
+            part += below - part.min()
+            aside -= aside.min()
+            below = int(part.max()) + 2
+        end += count
+    return touching_groups(rows, columns)
 
 
 def place_by_points(
     viewpoint: Viewpoint,
-    box: Box,
+    sight: Sight,
     seen: SeenPoints,
+    chosen: NDArray[np.intp],
     *,
-    minimum_points: int,
+    size: ClassSize | None,
     ground_z_m: float,
-    edge_sigma_px: float,
-    max_speed_mps: float,
+    doubts: Doubts,
     camera: str,
-) -> Placement | None:
-    """Place an object by the foreground among the points in its box.
+) -> Placement:
+    """Place an object by its points.
 
-    The points fall into clusters on the ground's plan; the nearest one with a fair share of the
-    points in the box's core is the object, so that neither a wall behind nor a post at the box's
-    side counts. Its depth is the middle between the 5th and 95th percentile, outliers left out.
+    A LiDAR sees near sides only. How far the object reaches behind follows from its class, where
+    the size of that is known, else from what is seen of it.
 
-    Returns:
-        None where fewer than `minimum_points` belong to it.
-
-    Raises:
-        InvalidInput: the view is too steep, or the box outside of the calibration.
+    Args:
+        viewpoint: the camera.
+        sight: the object's box.
+        seen: the points that the camera sees.
+        chosen: indices of the object's.
+        size: of the object's class, where it is known.
+        ground_z_m: nothing reaches below.
+        doubts: what is known of the errors.
+        camera: its name among the sources.
     """
-    u, v = seen.pixels[:, 0], seen.pixels[:, 1]
-    inside = np.flatnonzero((u >= box.left) & (u <= box.right) & (v >= box.top) & (v <= box.bottom))
-    if len(inside) < minimum_points:
-        return None
-    column, row = box.centre
-    core = (np.abs(u[inside] - column) <= 0.3 * (box.right - box.left)) & (
-        np.abs(v[inside] - row) <= 0.4 * box.height
-    )
-    heading = viewpoint.heading(viewpoint.rays([(column, row)])[0])
-    depths = (seen.points_m[inside] - viewpoint.position_m) @ heading
-    chosen = _foreground(seen.points_m[inside], depths, core, minimum_points)
-    if chosen is None:
-        return None
-    depth = depths[chosen]
-    middle = float(np.median(depth))
-    spread = 1.4826 * float(np.median(np.abs(depth - middle)))
-    depth = depth[np.abs(depth - middle) <= 3.0 * spread + 0.2]
-    near, far = (float(value) for value in np.percentile(depth, (5.0, 95.0)))
-    _, width, _, _ = viewpoint.upright(box, heading, middle)
-    # Of a flat front the depth behind it is not seen; it is taken as small, not as nothing.
-    thickness = max(far - near, default_thickness(width))
-    moved = 0.5 * max_speed_mps * seen.offset_s
-    owners = sorted({int(owner) for owner in seen.owners[inside][chosen]})
+    chosen = chosen[:: math.ceil(len(chosen) / _ENOUGH_POINTS)]
+    spots = seen.points_m[chosen] - viewpoint.position_m
+    depths, asides = sight.axes @ spots.T
+    ordered = np.sort(depths)
+    near = float(ordered[len(ordered) // 20])
+    _, width = sight.width_at(near)
+    depth = None
+    if size is None and width < WIDE_M:
+        # What is behind a person is a wall rather than a part of the person.
+        middle = ordered[len(ordered) // 2]
+        errors = np.abs(depths - middle)
+        kept = errors <= 3.0 * 1.4826 * np.sort(errors)[len(errors) // 2] + 0.2
+        ordered, asides = np.sort(depths[kept]), asides[kept]
+        near = float(ordered[len(ordered) // 20])
+        seen_m = float(ordered[-1 - len(ordered) // 20]) - near
+    else:
+        sides, far = _sides(depths, asides, spots[:, 2], near)
+        # The corner that is hidden lies as far behind the nearest as those of both sides together.
+        seen_m = sides[0].depth_m + sides[1].depth_m
+        asides = asides[depths <= far]
+        if size is not None and not sight.box.cut_sides:
+            depth = depth_of_sides(size, sides)
+    if depth is None:
+        depth = depth_of(size, width, cut=sight.box.cut_sides, seen_m=seen_m)
+    moved = 0.5 * doubts.max_speed_mps * seen.offset_s
+    owners = np.unique(seen.owners[chosen]).tolist() if len(seen.sensors) > 1 else [0]
     return place_upright(
         viewpoint,
-        box,
-        heading,
+        sight,
         near_m=near,
-        thickness_m=thickness,
+        depth=depth,
+        aside=_aside(np.sort(asides), width, moved),
         ground_z_m=ground_z_m,
-        depth_sigma_m=math.hypot(_RANGE_SIGMA_M, max(thickness, width) / 4.0, moved),
-        edge_sigma_px=edge_sigma_px,
+        depth_sigma_m=math.hypot(_RANGE_SIGMA_M, moved),
+        edge_sigma_px=doubts.edge_sigma_px,
         sensors=(camera, *(seen.sensors[owner] for owner in owners)),
     )
 
 
-def _foreground(
-    points_m: NDArray[np.float64],
+def _sides(
     depths_m: NDArray[np.float64],
-    core: NDArray[np.bool_],
-    minimum_points: int,
-) -> NDArray[np.intp] | None:
-    """Indices of the object's points; None where no cluster has enough."""
-    cells = np.floor(points_m[:, :2] / _CELL_M).astype(np.int64)
-    distinct, member = np.unique(cells, axis=0, return_inverse=True)
-    pairs = cKDTree(distinct).query_pairs(1.5, output_type="ndarray")
-    links = coo_matrix(
-        (np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(distinct), len(distinct))
-    )
-    count, groups = connected_components(links, directed=False)
-    cluster = groups[member.reshape(-1)]
-    sizes = np.bincount(cluster, minlength=count)
-    support = np.bincount(cluster[core], minlength=count)
-    large = sizes >= minimum_points
-    if not np.any(large):
-        return None
-    if np.any(support[large] > 0):
-        large &= support >= max(1.0, _MIN_SUPPORT * float(support[large].max()))
-    candidates = np.flatnonzero(large)
-    nearest = min(candidates, key=lambda index: float(np.median(depths_m[cluster == index])))
-    return np.flatnonzero(cluster == nearest)
+    asides_m: NDArray[np.float64],
+    heights_m: NDArray[np.float64],
+    near_m: float,
+) -> tuple[tuple[Side, Side], float]:
+    """What shows to the right and left of the nearest point, and how far that reaches."""
+    corner = float(np.median(asides_m[depths_m <= near_m]))
+    sides, ends = [], []
+    for chosen in (asides_m < corner, asides_m >= corner):
+        end = _far_end(depths_m[chosen], heights_m[chosen], near_m)
+        across = np.sort(np.abs(asides_m[chosen & (depths_m <= end)] - corner))
+        width = float(across[-1 - int(_EDGE_SHARE * len(across))]) if len(across) else 0.0
+        sides.append(Side(width, end - near_m))
+        ends.append(end)
+    return (sides[0], sides[1]), max(ends)
+
+
+def _far_end(depths_m: NDArray[np.float64], heights_m: NDArray[np.float64], near_m: float) -> float:
+    """How far the side of a body reaches that begins at `near_m`.
+
+    As far as the slices of the depth are as tall as a body. What stands behind shows as a narrow
+    strip over the object's top, and what lies beside it as one at its foot.
+    """
+    if not len(depths_m):
+        return near_m
+    slices = np.maximum((depths_m - near_m) / _SLICE_M, 0.0).astype(np.intp)
+    low = np.full(int(slices.max()) + 3, np.inf)
+    high = -low
+    np.minimum.at(low, slices, heights_m)
+    np.maximum.at(high, slices, heights_m)
+    tall = high - low >= _BODY_SHARE * float(np.ptp(heights_m))
+    tall[0] = True
+    gaps = np.flatnonzero(~tall[:-1] & ~tall[1:])  # the last two are empty
+    body = depths_m[slices < gaps[0]]
+    if not len(body):
+        return near_m
+    last = len(body) - 1 - len(body) // 50
+    return max(float(np.partition(body, last)[last]), near_m)
+
+
+def _aside(asides_m: NDArray[np.float64], width_m: float, moved_m: float) -> tuple[float, float]:
+    """The middle of sorted points across the view, and its variance.
+
+    The ends of an object across the view are as far from its middle, whatever its heading. They
+    are known to half of the gap between two beams, and to what of the box shows no points.
+    """
+    cut = int(_EDGE_SHARE * len(asides_m))
+    right, left = float(asides_m[cut]), float(asides_m[-1 - cut])
+    gap = float(np.diff(asides_m).max(initial=0.0))
+    missing = max(width_m - (left - right), 0.0)
+    variance = _RANGE_SIGMA_M**2 + (gap / 2.0) ** 2 + (missing / 4.0) ** 2 + moved_m**2
+    return (left + right) / 2.0, variance

@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 
 from edge_mm_ros.datatypes import InvalidInput
+from edge_mm_ros.pipelines.fusion.class_sizes import ClassSize, depth_of
 from edge_mm_ros.pipelines.fusion.viewpoint import (
-    Box,
     Placement,
+    Sight,
     Viewpoint,
-    default_thickness,
     place_upright,
 )
 
@@ -34,10 +34,23 @@ class GroundModel:
     height_sigma_m: float
 
 
-def place_on_ground(
-    viewpoint: Viewpoint, box: Box, model: GroundModel, edge_sigma_px: float, sensor: str
-) -> Placement:
-    """Place an object where its box's foot meets the ground.
+@dataclass(frozen=True)
+class Foot:
+    """Where an object begins on the ground, along a sight's heading from the camera.
+
+    Attributes:
+        depth_m: horizontal distance.
+        sigma_m: its standard deviation.
+    """
+
+    depth_m: float
+    sigma_m: float
+
+
+def foot_on_ground(
+    viewpoint: Viewpoint, sight: Sight, model: GroundModel, edge_sigma_px: float
+) -> Foot:
+    """Where a box's foot meets the ground.
 
     With the camera `h` above the ground and the foot seen `a` below the horizon, the distance is
     ``h / tan(a)``; its variance follows to first order from those of `a` (box edge and tilt) and
@@ -45,29 +58,26 @@ def place_on_ground(
     lower border cuts shows no foot, only bounds on it; the middle between them is taken, with the
     variance of a uniform distribution.
 
+    Args:
+        viewpoint: the camera.
+        sight: the object's box.
+        model: the ground.
+        edge_sigma_px: standard deviation of the box's edges.
+
     Raises:
         InvalidInput: the foot is at or above the horizon or too close to it to tell
-            (``horizon``), too far (``range``), the camera is not above the ground (``height``),
-            or the view is too steep (``steep``).
+            (``horizon``), too far (``range``), or the camera is not above the ground (``height``).
     """
     height = float(viewpoint.position_m[2]) - model.ground_z_m
     if height <= 0.0:
         raise InvalidInput(
             "height", f"the camera must be above the ground, it is {height:.2f} m; see its mounting"
         )
-    column, _ = box.centre
-    foot_ray, top_ray = viewpoint.rays([(column, box.bottom), (column, box.top)])
-    heading = viewpoint.heading(foot_ray)
-    below = math.atan2(-float(foot_ray[2]), float(foot_ray @ heading))
-    pixel_angle = edge_sigma_px / float(viewpoint.projection.calibration.k[1, 1])
+    below = math.atan(-sight.bottom)
+    pixel_angle = edge_sigma_px / viewpoint.projection.focal_lengths_px[1]
     angle_sigma = math.hypot(pixel_angle, model.tilt_sigma_rad)
-    if box.cut_bottom:
-        near, far = _bounds_without_foot(
-            height,
-            -math.tan(below),
-            float(top_ray[2]) / max(float(top_ray @ heading), 1e-6),
-            model.max_height_m,
-        )
+    if sight.box.cut_bottom:
+        near, far = _bounds_without_foot(height, sight.bottom, sight.top, model.max_height_m)
         foot = (near + far) / 2.0
         foot_sigma = max(far - near, 0.1 * far) / math.sqrt(12.0)
     elif below <= 2.0 * angle_sigma:
@@ -86,15 +96,38 @@ def place_on_ground(
         raise InvalidInput(
             "range", f"the object is {foot:.0f} m away, further than {model.max_range_m:g} m"
         )
-    _, width, _, _ = viewpoint.upright(box, heading, foot)
+    return Foot(foot, foot_sigma)
+
+
+def place_on_ground(
+    viewpoint: Viewpoint,
+    sight: Sight,
+    foot: Foot,
+    *,
+    ground_z_m: float,
+    edge_sigma_px: float,
+    sensor: str,
+    size: ClassSize | None = None,
+) -> Placement:
+    """Place an object where its box's foot meets the ground.
+
+    Args:
+        viewpoint: the camera.
+        sight: the object's box.
+        foot: where that is.
+        ground_z_m: height of the ground in the robot's frame.
+        edge_sigma_px: standard deviation of the box's edges.
+        sensor: what the placement rests on.
+        size: of the object's class, where it is known.
+    """
+    _, width = sight.width_at(foot.depth_m)
     return place_upright(
         viewpoint,
-        box,
-        heading,
-        near_m=foot,
-        thickness_m=default_thickness(width),
-        ground_z_m=model.ground_z_m,
-        depth_sigma_m=math.hypot(foot_sigma, width / 4.0),
+        sight,
+        near_m=foot.depth_m,
+        depth=depth_of(size, width, cut=sight.box.cut_sides),
+        ground_z_m=ground_z_m,
+        depth_sigma_m=foot.sigma_m,
         edge_sigma_px=edge_sigma_px,
         sensors=(sensor,),
     )

@@ -12,10 +12,13 @@ from edge_mm_ros.datatypes import CameraCalibration, InvalidInput
 
 # Number of coefficients that each model may have; fewer count as zeros.
 _COEFFICIENTS = {"": 0, "plumb_bob": 5, "rational_polynomial": 8, "equidistant": 4}
-_MAX_ANGLE_RAD = math.radians(85.0)
-_MIN_DEPTH_M = 0.05
+# Beyond these angles from the axis no lens of the model is calibrated.
+_PINHOLE_REACH_RAD = math.radians(85.0)
+_FISHEYE_REACH_RAD = math.radians(120.0)
+_NEAREST_M = 0.05
 _INVERSION_STEPS = 20
 _TOLERANCE = 1e-7
+_BORDER_STEPS = 33
 
 
 class CameraProjection:
@@ -23,7 +26,8 @@ class CameraProjection:
 
     The models are those of ``sensor_msgs/CameraInfo``: Brown-Conrady (``plumb_bob``), the same with
     a rational radial part (``rational_polynomial``) and Kannala-Brandt (``equidistant``). All
-    three move a point along its radius; the pinhole ones in ``tan(angle)``, the last in the angle.
+    three move a point along its radius; the pinhole ones in ``tan(angle)``, the last in the angle,
+    which may therefore go beyond 90 degrees.
 
     Raises:
         InvalidInput: the model is unknown or has too many coefficients.
@@ -47,9 +51,9 @@ class CameraProjection:
             )
         c = np.zeros(8)
         c[: len(given)] = given
-        self._equidistant = model == "equidistant"
-        self._ideal = not self._equidistant and not len(given)
-        if self._equidistant:
+        self._fisheye = model == "equidistant"
+        self._ideal = not self._fisheye and not len(given)
+        if self._fisheye:
             self._numerator, self._denominator = np.append(1.0, c[:4]), np.ones(1)
             self._tangential = (0.0, 0.0)
         else:
@@ -57,13 +61,26 @@ class CameraProjection:
             self._denominator = np.append(1.0, c[5:8])
             self._tangential = (float(c[2]), float(c[3]))
         self._inverse_k = np.linalg.inv(calibration.k)
+        self._focal_lengths_px = float(calibration.k[0, 0]), float(calibration.k[1, 1])
         # Beyond the first turning point a polynomial folds far points back into the picture.
-        end = _MAX_ANGLE_RAD if self._equidistant else math.tan(_MAX_ANGLE_RAD)
+        end = _FISHEYE_REACH_RAD if self._fisheye else math.tan(_PINHOLE_REACH_RAD)
         radii = np.linspace(0.0, end, 8193)
-        images = self._radial(radii)
+        images = radii * self._stretch(radii * radii)
         falls = np.flatnonzero(~(np.diff(images) > 0.0))
         last = int(falls[0]) if len(falls) else len(radii) - 1
         self._radii, self._images = radii[: last + 1], images[: last + 1]
+        self._reach = self._radius_of_border()
+
+    @property
+    def focal_lengths_px(self) -> tuple[float, float]:
+        """Pixels for each unit of tangent (of angle, of a fisheye), across and down."""
+        return self._focal_lengths_px
+
+    @property
+    def max_angle_rad(self) -> float:
+        """The widest angle from the axis at which the model has an inverse."""
+        end = float(self._radii[-1])
+        return end if self._fisheye else math.atan(end)
 
     def project(
         self, points_m: NDArray[np.floating]
@@ -77,22 +94,29 @@ class CameraProjection:
             pixels float64 (n, 2), and which points are in front of the camera and within its
             picture; the pixels of the others mean nothing.
         """
-        points = np.asarray(points_m, dtype=np.float64)
-        pixels = np.zeros((len(points), 2))
-        seen = points[:, 2] > _MIN_DEPTH_M
+        x, y, z = (np.asarray(points_m[:, axis], dtype=np.float64) for axis in range(3))
+        with np.errstate(over="ignore", invalid="ignore"):
+            squared = x * x + y * y
+            if self._fisheye:
+                angle = np.arctan2(np.sqrt(squared), z)
+                seen = (angle <= self._reach) & (squared + z * z > _NEAREST_M**2)
+            else:
+                seen = (z > _NEAREST_M) & (squared <= self._reach**2 * z * z)
         front = np.flatnonzero(seen)
-        flat = points[front, :2] / points[front, 2:]
-        radius = np.hypot(flat[:, 0], flat[:, 1])
-        covered = (np.arctan(radius) if self._equidistant else radius) <= self._radii[-1]
-        seen[front[~covered]] = False
-        front, flat = front[covered], flat[covered]
+        if self._fisheye:
+            flat = _along(np.column_stack([x[front], y[front]]), angle[front])
+        else:
+            flat = np.stack([x[front] / z[front], y[front] / z[front]]).T
         moved = self._distort(flat)
         k = self.calibration.k
-        pixels[front, 0] = k[0, 0] * moved[:, 0] + k[0, 1] * moved[:, 1] + k[0, 2]
-        pixels[front, 1] = k[1, 1] * moved[:, 1] + k[1, 2]
-        for axis, size in enumerate((self.calibration.width, self.calibration.height)):
-            seen &= (pixels[:, axis] >= 0.0) & (pixels[:, axis] <= size)
-        return pixels, seen
+        u = k[0, 0] * moved[:, 0] + k[0, 1] * moved[:, 1] + k[0, 2]
+        v = k[1, 1] * moved[:, 1] + k[1, 2]
+        inside = (u >= 0.0) & (u <= self.calibration.width)
+        inside &= (v >= 0.0) & (v <= self.calibration.height)
+        seen[front] = inside
+        pixels = np.zeros((2, len(x)))
+        pixels[0, front], pixels[1, front] = u, v
+        return pixels.T, seen
 
     def rays(self, pixels: NDArray[np.floating]) -> NDArray[np.float64]:
         """Unit directions of pixels.
@@ -107,14 +131,31 @@ class CameraProjection:
         homogeneous = np.column_stack([given, np.ones(len(given))])
         image = (homogeneous @ self._inverse_k.T)[:, :2]
         flat = image if self._ideal else self._undistort(image)
+        if self._fisheye:
+            angle = np.hypot(flat[:, 0], flat[:, 1])
+            return np.column_stack([_along(flat, np.sin(angle)), np.cos(angle)])
         directions = np.column_stack([flat, np.ones(len(flat))])
         return np.asarray(directions / np.linalg.norm(directions, axis=1, keepdims=True))
 
-    def _radial(self, radius: NDArray[np.float64]) -> NDArray[np.float64]:
-        squared = radius * radius
+    def _radius_of_border(self) -> float:
+        """The largest radius in the picture; what lies further out need not be projected."""
+        steps = np.linspace(0.0, 1.0, _BORDER_STEPS)
+        zeros, ones = np.zeros_like(steps), np.ones_like(steps)
+        sides = [(steps, zeros), (steps, ones), (zeros, steps), (ones, steps)]
+        border = np.concatenate([np.column_stack(side) for side in sides])
+        rays = self.rays(border * [self.calibration.width, self.calibration.height])
+        end = float(self._radii[-1])
+        if not np.all(np.isfinite(rays)):
+            return end
+        aside = np.hypot(rays[:, 0], rays[:, 1])
+        radii = np.arctan2(aside, rays[:, 2]) if self._fisheye else aside / rays[:, 2]
+        return min(end, 1.01 * float(radii.max()))
+
+    def _stretch(self, squared: NDArray[np.float64]) -> NDArray[np.float64]:
+        """By how much the lens moves a point outwards, from its radius (or angle) squared."""
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             return np.asarray(
-                radius * polyval(squared, self._numerator) / polyval(squared, self._denominator)
+                polyval(squared, self._numerator) / polyval(squared, self._denominator)
             )
 
     def _tangential_part(self, flat: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -129,12 +170,12 @@ class CameraProjection:
         )
 
     def _distort(self, flat: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Where the lens puts a point of the ideal image; a fisheye's has angles for radii."""
         if self._ideal:
             return flat
-        radius = np.hypot(flat[:, 0], flat[:, 1])
-        image = self._radial(np.arctan(radius) if self._equidistant else radius)
-        scale = np.divide(image, radius, out=np.ones_like(radius), where=radius > 0.0)
-        return np.asarray(flat * scale[:, None] + self._tangential_part(flat))
+        squared = flat[:, 0] * flat[:, 0] + flat[:, 1] * flat[:, 1]
+        moved = flat * self._stretch(squared)[:, None]
+        return moved + self._tangential_part(flat) if any(self._tangential) else moved
 
     def _undistort(self, image: NDArray[np.float64]) -> NDArray[np.float64]:
         flat = self._straighten(image)
@@ -151,13 +192,21 @@ class CameraProjection:
         radius = np.interp(length, self._images, self._radii, right=np.nan)
         for _ in range(3):
             step = 1e-6
-            slope = (self._radial(radius + step) - self._radial(radius - step)) / (2.0 * step)
+            further, nearer = (
+                moved * self._stretch(moved * moved) for moved in (radius + step, radius - step)
+            )
+            slope = (further - nearer) / (2.0 * step)
             radius = radius - np.divide(
-                self._radial(radius) - length,
+                radius * self._stretch(radius * radius) - length,
                 slope,
                 out=np.zeros_like(radius),
                 where=slope > 1e-9,
             )
-        straight = np.tan(radius) if self._equidistant else radius
-        scale = np.divide(straight, length, out=np.ones_like(length), where=length > 0.0)
-        return np.asarray(image * scale[:, None])
+        return _along(image, radius)
+
+
+def _along(flat: NDArray[np.float64], length: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The vectors (n, 2) with new lengths; those of length nothing stay."""
+    norm = np.hypot(flat[:, 0], flat[:, 1])
+    scale = np.divide(length, norm, out=np.ones_like(norm), where=norm > 0.0)
+    return np.asarray(flat * scale[:, None])

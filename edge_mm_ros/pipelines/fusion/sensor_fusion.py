@@ -1,9 +1,8 @@
-"""Detections and clouds to objects in the robot's frame."""
+"""Measurements of all sensors to objects in the robot's frame."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,80 +11,115 @@ from numpy.typing import NDArray
 from edge_mm_ros.datatypes import (
     CameraCalibration,
     Detections,
+    ImuReading,
     InvalidInput,
-    Object3D,
+    LaserScan,
     Objects,
     Odometry,
     PointCloud,
+    RadarScan,
+    RangeReading,
     RigidTransform,
 )
+from edge_mm_ros.params.fusion_sensors import RadarNoise, RangeNoise
 from edge_mm_ros.params.sensor_fusion import SensorFusionParams
-from edge_mm_ros.pipelines.fusion.ego_motion import EgoMotion
-from edge_mm_ros.pipelines.fusion.frustum import (
-    PlacedCloud,
-    SeenPoints,
-    look_at,
-    place_by_points,
-)
-from edge_mm_ros.pipelines.fusion.ground_plane import GroundModel, place_on_ground
+from edge_mm_ros.pipelines.fusion.arrivals import Arrival, ArrivalDesk, Measured, topic_of
+from edge_mm_ros.pipelines.fusion.clustering import raised_points
+from edge_mm_ros.pipelines.fusion.echoes import echo_of
+from edge_mm_ros.pipelines.fusion.finding import Finding, seen_from_robot
+from edge_mm_ros.pipelines.fusion.frustum import PlacedCloud
+from edge_mm_ros.pipelines.fusion.kept_clouds import KeptClouds
+from edge_mm_ros.pipelines.fusion.laser_points import laser_points
+from edge_mm_ros.pipelines.fusion.obstacles import obstacles_of
+from edge_mm_ros.pipelines.fusion.own_motion import OwnMotion
+from edge_mm_ros.pipelines.fusion.picture_log import PictureLog
+from edge_mm_ros.pipelines.fusion.picture_placing import PicturePlacing
 from edge_mm_ros.pipelines.fusion.projection import CameraProjection
-from edge_mm_ros.pipelines.fusion.viewpoint import Box, Placement, Viewpoint
-from edge_mm_ros.pipelines.stamps import JUMP_NS, NS_PER_S, StampGuard, to_ns
+from edge_mm_ros.pipelines.fusion.radar_returns import things_of
+from edge_mm_ros.pipelines.stamps import StampGuard, to_ns
 from edge_mm_ros.pipelines.tracking import Measurement, Scan, Tracker, TrackerSettings
-
-_KEPT_CLOUDS = 16
 
 
 @dataclass(frozen=True, eq=False)
 class FusionResult:
-    """The outcome of one picture's detections.
+    """The outcome of one measurement.
 
     Attributes:
-        objects: all objects at the time of the newest picture of all cameras, tracked; those
-            without sources are not seen now, but predicted.
-        placed: for each detection that has a place, the sensors that this rests on.
+        objects: all objects at the time of the newest measurement, tracked; those without sources
+            are not seen now, but predicted.
+        placed: for each thing that the measurement shows, the sensors that its place rests on.
         refused: why a detection has no place, one for each.
-        clouds: for each LiDAR the offset in seconds of the cloud that was used; None where none
-            was close enough in time.
+        clouds: of a picture, for each LiDAR and laser scanner the offset in seconds of the cloud
+            that was used; None where none was close enough in time.
     """
 
     objects: Objects
     placed: tuple[tuple[str, ...], ...]
-    refused: tuple[InvalidInput, ...]
-    clouds: Mapping[str, float | None]
+    refused: tuple[InvalidInput, ...] = ()
+    clouds: Mapping[str, float | None] | None = None
 
 
 class SensorFusion:
-    """Places each camera's detections, by LiDAR where there is one, else by the ground.
+    """Turns what each sensor measures into measurements of objects, and follows these.
 
-    Holds the newest clouds and calibrations, and follows the objects; time comes from stamps
-    alone, and each picture counts at its own.
+    Time comes from stamps alone. Every measurement counts at its own, in the frame of the robot's
+    own motion where that is known; late ones are put in their place by the tracker.
+
+    All that take a measurement raise InvalidInput where it is left out: of the kind ``late`` where
+    it is older than the newest by more than the horizon, else as `on_arrival` and `on_measured`
+    say.
 
     Args:
         params: sensors, limits and uncertainties.
-        on_notice: told a topic and why its stamps (``stamp_jump``) or the odometry
-            (``odometry_jump``) do not go on from what came before.
+        on_notice: told a topic and what is not as it should be, where the measurement is used all
+            the same (``stamp_jump``, ``odometry_jump``, ``no_odometry``, ``giant_cloud``).
+        on_arrival: told of every measurement before it is used; may refuse it by InvalidInput.
+        on_measured: told what a measurement says of objects before the tracks are corrected by
+            it; may refuse it by InvalidInput.
+        usable: asked with kind and name whether a sensor's kept points may place detections.
     """
 
     def __init__(
         self,
         params: SensorFusionParams,
         on_notice: Callable[[str, InvalidInput], None] = lambda topic, notice: None,
+        *,
+        on_arrival: Callable[[Arrival], None] = lambda arrival: None,
+        on_measured: Callable[[Measured], None] = lambda measured: None,
+        usable: Callable[[str, str], bool] = lambda kind, sensor: True,
     ) -> None:
-        self.params = params
         self._on_notice = on_notice
+        self._on_measured = on_measured
+        self._usable = usable
         self._tracker = Tracker(_settings(params))
-        self._projections: dict[str, CameraProjection] = {}
-        self._clouds: dict[str, deque[tuple[PointCloud, RigidTransform]]] = {}
-        self._guards: dict[str, StampGuard] = {}
-        self._ego = EgoMotion()
+        self._desk = ArrivalDesk(params, on_notice, on_arrival)
+        self._pictures = PicturePlacing()
+        self._log = PictureLog()
+        self._clouds = KeptClouds()
+        self._own = OwnMotion(params, on_notice)
+        self._calibration_guards: dict[str, StampGuard] = {}
+        self.params = params
+
+    @property
+    def params(self) -> SensorFusionParams:
+        """Sensors, limits and uncertainties; new ones count from the next measurement on."""
+        return self._params
+
+    @params.setter
+    def params(self, params: SensorFusionParams) -> None:
+        self._params = params
+        self._desk.params = params
+        self._own.params = params
+        self._tracker.settings = _settings(params)
 
     def reset(self) -> None:
-        """Forget clouds, tracks, odometry and stamps; calibrations are kept."""
+        """Forget clouds, tracks, own motion and stamps; calibrations are kept."""
         self._tracker.reset()
-        self._clouds.clear()
-        self._guards.clear()
-        self._ego.reset()
+        self._clouds.reset()
+        self._log.reset()
+        self._desk.reset()
+        self._own.reset()
+        self._calibration_guards.clear()
 
     def set_calibration(self, camera: str, calibration: CameraCalibration, stamp_ns: int) -> None:
         """Use a camera's calibration from now on, whatever its stamp says.
@@ -93,11 +127,21 @@ class SensorFusion:
         Raises:
             InvalidInput: its distortion model is not supported.
         """
-        known = self._projections.get(camera)
-        if known is None or not _same(known.calibration, calibration):
-            self._projections[camera] = CameraProjection(calibration)
-        if back_s := self._guard(f"calibration {camera}").jumped_back_s(stamp_ns):
-            self._tell_jump(f"{camera}/camera_info", back_s, "the calibration is used all the same")
+        self._pictures.set_calibration(camera, calibration)
+        guard = self._calibration_guards.setdefault(camera, StampGuard())
+        if back_s := guard.jumped_back_s(stamp_ns):
+            line = f"stamps jumped back by {back_s:.1f} s; the calibration is used all the same"
+            self._on_notice(f"{camera}/camera_info", InvalidInput("stamp_jump", line))
+
+    def projection(self, camera: str) -> CameraProjection:
+        """A camera's lens.
+
+        Raises:
+            InvalidInput: of the kind ``no_calibration``: it is not known yet.
+        """
+        return self._pictures.projection(camera)
+
+    # The robot's own motion ----------------------------------------------------------------------
 
     def add_odometry(self, odometry: Odometry) -> None:
         """Follow the robot's own motion.
@@ -105,28 +149,116 @@ class SensorFusion:
         Raises:
             InvalidInput: of the kind ``frame``: it is the motion of another frame.
         """
-        if odometry.child_frame_id != self.params.robot_frame:
-            raise InvalidInput(
-                "frame",
-                f"the odometry is that of '{odometry.child_frame_id}', expected robot_frame, "
-                f"'{self.params.robot_frame}'",
-            )
-        if why := self._ego.add(odometry):
-            notice = InvalidInput("odometry_jump", f"{why}; tracks begin anew")
-            self._on_notice(self.params.odometry, notice)
-            self._tracker.reset()
+        self._own.add_odometry(self._desk.take("odometry", self.params.odometry, odometry, None)[1])
 
-    def add_cloud(self, lidar: str, cloud: PointCloud, robot_from_lidar: RigidTransform) -> None:
-        """Keep a cloud for the pictures of about its time."""
-        kept = self._clouds.setdefault(lidar, deque(maxlen=_KEPT_CLOUDS))
-        back_s = self._guard(f"lidar {lidar}").jumped_back_s(cloud.stamp_ns)
-        if back_s:
-            kept.clear()
-            self._tell_jump(f"{lidar}/points", back_s, "its clouds are forgotten")
-        kept.append((cloud, robot_from_lidar))
-        newest = max(item.stamp_ns for item, _ in kept)
-        while kept and newest - kept[0][0].stamp_ns > JUMP_NS:
-            kept.popleft()
+    def add_imu(self, reading: ImuReading, robot_from_imu: RigidTransform) -> None:
+        """Follow the robot's turns: alone where there is no odometry, else between its messages."""
+        _, reading = self._desk.take("imu", self.params.imu, reading, robot_from_imu)
+        self._own.add_imu(reading, robot_from_imu)
+
+    def pose_at(self, stamp_ns: int) -> RigidTransform | None:
+        """The frame in which objects are followed from the robot's at a time.
+
+        None where it is the robot's own, because no odometry and no IMU is listed.
+        """
+        return self._own.pose_at(stamp_ns)
+
+    # Sensors -------------------------------------------------------------------------------------
+
+    def add_cloud(
+        self, lidar: str, cloud: PointCloud, robot_from_lidar: RigidTransform
+    ) -> FusionResult:
+        """Use a LiDAR's cloud: for obstacles now, and for pictures of about its time."""
+        arrival, cloud = self._desk.take("lidar", lidar, cloud, robot_from_lidar)
+        params = self.params
+        count = len(cloud.points_m) + cloud.thinned
+        if count > params.max_cloud_points:
+            self._on_notice(
+                topic_of("lidar", lidar),
+                InvalidInput(
+                    "giant_cloud",
+                    f"{count} points, more than max_cloud_points, {params.max_cloud_points}; of "
+                    "them every n-th is used",
+                ),
+            )
+        points = raised_points(
+            cloud,
+            robot_from_lidar,
+            ground_z_m=params.ground_z_m,
+            clearance_m=params.ground_clearance_m,
+            max_range_m=params.max_range_m,
+            max_points=params.max_cloud_points,
+        )
+        return self._add_points(arrival, points)
+
+    def add_scan(
+        self, laser: str, scan: LaserScan, robot_from_laser: RigidTransform
+    ) -> FusionResult:
+        """Use a planar laser scan, as a cloud."""
+        arrival, scan = self._desk.take("laser", laser, scan, robot_from_laser)
+        points = laser_points(
+            scan,
+            robot_from_laser,
+            ground_z_m=self.params.ground_z_m,
+            clearance_m=self.params.ground_clearance_m,
+            max_range_m=self.params.max_range_m,
+        )
+        return self._add_points(arrival, points)
+
+    def _add_points(self, arrival: Arrival, points_m: NDArray[np.floating]) -> FusionResult:
+        if self._begin(arrival, "its clouds are forgotten"):
+            self._clouds.forget(arrival.source)
+        self._clouds.add(arrival.source, arrival.stamp_ns, points_m)
+        self._place_again(arrival.source, arrival.stamp_ns)
+        params = self.params
+        noise = params.range_noise.get(arrival.sensor, RangeNoise())
+        assert arrival.place is not None
+        found = obstacles_of(
+            points_m,
+            params.obstacles,
+            source=arrival.source,
+            sensor_m=arrival.place.translation_m,
+            range_sigma_m=noise.range_sigma_m,
+            ground_z_m=params.ground_z_m,
+            plan_from_robot=self.pose_at(arrival.stamp_ns),
+            flat=arrival.kind == "laser",
+        )
+        return self._apply(arrival, found)
+
+    def add_radar(
+        self, radar: str, scan: RadarScan, robot_from_radar: RigidTransform
+    ) -> FusionResult:
+        """Use a radar scan: places and radial velocities."""
+        arrival, scan = self._desk.take("radar", radar, scan, robot_from_radar)
+        self._begin(arrival, "its returns count at their own time")
+        params = self.params
+        found = things_of(
+            scan,
+            robot_from_radar,
+            self._own.twist_at(arrival.stamp_ns),
+            params.radar_noise.get(radar, RadarNoise()),
+            params.obstacles,
+            source=arrival.source,
+            ground_z_m=params.ground_z_m,
+        )
+        return self._apply(arrival, found)
+
+    def add_range(
+        self, ultrasonic: str, reading: RangeReading, robot_from_sensor: RigidTransform
+    ) -> FusionResult:
+        """Use an ultrasonic echo: something on its arc."""
+        arrival, reading = self._desk.take("ultrasonic", ultrasonic, reading, robot_from_sensor)
+        self._begin(arrival, "its echoes count at their own time")
+        params = self.params
+        found = echo_of(
+            reading,
+            robot_from_sensor,
+            params.obstacles,
+            source=arrival.source,
+            range_sigma_m=params.range_noise.get(ultrasonic, RangeNoise()).range_sigma_m,
+            ground_z_m=params.ground_z_m,
+        )
+        return self._apply(arrival, found)
 
     def fuse(
         self, camera: str, detections: Detections, robot_from_optical: RigidTransform
@@ -140,190 +272,90 @@ class SensorFusion:
 
         Raises:
             InvalidInput: the camera's calibration is not known yet (``no_calibration``), or the
-                picture is too late (``late``), or no odometry is near it (``no_odometry``).
+                picture is too late (``late``).
         """
-        projection = self._projections.get(camera)
-        if projection is None:
-            raise InvalidInput(
-                "no_calibration",
-                f"no calibration of camera '{camera}' has come yet; its detections have no place",
+        arrival, detections = self._desk.take("camera", camera, detections, robot_from_optical)
+        self._pictures.projection(camera)
+        self._begin(arrival, "its pictures count at their own time")
+        clouds = self._clouds_near(arrival.stamp_ns)
+        picture, findings, refused = self._pictures.place(arrival, detections, clouds, self.params)
+        result = self._apply(arrival, findings, picture.content())
+        self._log.add(picture)
+        offsets = {source.partition(":")[2]: near for source, near in picture.offsets_s.items()}
+        return replace(result, refused=(*refused, *result.refused), clouds=offsets)
+
+    def _place_again(self, source: str, stamp_ns: int) -> None:
+        """Place the pictures anew that a cloud serves better than the one that they had."""
+        limit_s = self.params.max_time_offset_s
+        for kept in self._log.that_gain_by(source, stamp_ns, limit_s):
+            clouds = self._clouds_near(kept.arrival.stamp_ns)
+            picture, findings, _ = self._pictures.place(
+                kept.arrival, kept.detections, clouds, self.params
             )
-        back_s = self._guard(f"camera {camera}").jumped_back_s(detections.stamp_ns)
-        if back_s:
-            self._tell_jump(f"{camera}/detections", back_s, "tracks begin anew")
+            if picture.shown != kept.shown:
+                continue  # a track is known by the place that it had among the picture's
+            self._tracker.exchange(self._scan(kept.arrival, findings, picture.content())[0])
+            self._log.add(picture)
+
+    def _clouds_near(self, stamp_ns: int) -> dict[str, PlacedCloud | None]:
+        """Of each LiDAR and laser scanner the cloud nearest in time, within the limit."""
+        params = self.params
+        limit_ns = to_ns(params.max_time_offset_s)
+        sensors = [("lidar", name) for name in params.lidars]
+        sensors += [("laser", name) for name in params.lasers]
+        return {
+            f"{kind}:{name}": self._clouds.near(f"{kind}:{name}", stamp_ns, limit_ns, self.pose_at)
+            if self._usable(kind, name)
+            else None
+            for kind, name in sensors
+        }
+
+    # All measurements ----------------------------------------------------------------------------
+
+    def _begin(self, arrival: Arrival, effect: str) -> bool:
+        """Look at an arrival's stamp; tells whether it jumped back."""
+        jumped = self._desk.jumped_back(arrival, effect)
+        if jumped and self._desk.time_begins_anew(self._tracker.tracks.stamp_ns):
             self._tracker.reset()
-        fixed_from_robot = self._pose_at(detections.stamp_ns)
-        clouds = self._clouds_near(detections.stamp_ns, fixed_from_robot)
-        viewpoint = Viewpoint(projection, robot_from_optical)
-        seen = look_at(
-            viewpoint,
-            [cloud for cloud in clouds.values() if cloud is not None],
-            ground_z_m=self.params.ground_z_m,
-            clearance_m=self.params.ground_clearance_m,
-            max_range_m=self.params.max_range_m,
-        )
-        placed: list[Measurement] = []
-        refused = []
-        for index, label in enumerate(detections.labels):
+        self._own.tell_gap(arrival)
+        return jumped
+
+    def _scan(
+        self, arrival: Arrival, findings: Sequence[Finding], content: bytes = b""
+    ) -> tuple[Scan, list[InvalidInput]]:
+        """What a measurement says in the frame in which objects are followed."""
+        pose = self.pose_at(arrival.stamp_ns)
+        tracking = self.params.tracking
+        fixed: list[Measurement] = []
+        refused: list[InvalidInput] = []
+        for finding in findings:
+            alone = all(source.startswith("camera:") for source in finding.sources)
+            share = tracking.bias_share if alone else tracking.bias_share_by_ranging
             try:
-                spot = self._place(camera, viewpoint, detections.boxes_px[index], seen)
-                measured = _measurement(
-                    label, float(detections.scores[index]), spot, self.params.tracking.bias_share
-                )
+                fixed.append(finding.measurement(pose, share))
             except InvalidInput as error:
                 refused.append(error)
-                continue
-            placed.append(measured)
-        self._tracker.settings = _settings(self.params)
-        fixed = [_measurement_moved(item, fixed_from_robot) for item in placed]
-        tracked = self._tracker.update(Scan(camera, detections.stamp_ns, tuple(fixed)))
+        return Scan(arrival.source, arrival.stamp_ns, tuple(fixed), content), refused
+
+    def _apply(
+        self, arrival: Arrival, findings: Sequence[Finding], content: bytes = b""
+    ) -> FusionResult:
+        """Correct the tracks by what a measurement says, at its own time."""
+        scan, refused = self._scan(arrival, findings, content)
+        pose = self.pose_at(arrival.stamp_ns)
+        self._on_measured(Measured(arrival, scan, self._tracker.tracks, pose))
+        tracked = self._tracker.update(scan)
         stamp_ns = self._tracker.tracks.stamp_ns
-        now_from_robot = self._pose_at(stamp_ns)
-        objects = tuple(_object_seen(item, now_from_robot) for item in tracked)
+        now_from_robot = self.pose_at(stamp_ns)
+        objects = tuple(seen_from_robot(item, now_from_robot) for item in tracked)
         return FusionResult(
             Objects(objects, stamp_ns, self.params.robot_frame),
-            tuple(item.sources for item in placed),
+            tuple(item.sources for item in scan.measurements),
             tuple(refused),
-            {name: None if cloud is None else cloud.offset_s for name, cloud in clouds.items()},
         )
-
-    def _tell_jump(self, topic: str, back_s: float, effect: str) -> None:
-        line = f"stamps jumped back by {back_s:.1f} s; {effect}"
-        self._on_notice(topic, InvalidInput("stamp_jump", line))
-
-    def _guard(self, source: str) -> StampGuard:
-        return self._guards.setdefault(source, StampGuard())
-
-    def _pose_at(self, stamp_ns: int) -> RigidTransform | None:
-        """The odometry frame from the robot's frame at a time; None where there is no odometry."""
-        if not self.params.odometry:
-            return None
-        return self._ego.pose_at(stamp_ns, self.params.odometry_timeout_s)
-
-    def _clouds_near(
-        self, stamp_ns: int, fixed_from_robot: RigidTransform | None
-    ) -> dict[str, PlacedCloud | None]:
-        """Of each LiDAR the cloud nearest in time, earlier or later, within the limit.
-
-        Its place is that at the picture's time: odometry tells how the robot moved meanwhile.
-        """
-        limit_ns = to_ns(self.params.max_time_offset_s)
-        near: dict[str, PlacedCloud | None] = {}
-        for lidar in self.params.lidars:
-            kept = self._clouds.get(lidar, ())
-            best = min(kept, key=lambda item: abs(item[0].stamp_ns - stamp_ns), default=None)
-            if best is None or abs(best[0].stamp_ns - stamp_ns) > limit_ns:
-                near[lidar] = None
-                continue
-            offset_s = (best[0].stamp_ns - stamp_ns) / NS_PER_S
-            try:
-                then_from_robot = self._pose_at(best[0].stamp_ns)
-            except InvalidInput:
-                near[lidar] = None
-                continue
-            place = best[1]
-            if fixed_from_robot is not None and then_from_robot is not None:
-                place = fixed_from_robot.inverse() @ then_from_robot @ place
-            near[lidar] = PlacedCloud(f"lidar:{lidar}", best[0], place, offset_s)
-        return near
-
-    def _place(
-        self, camera: str, viewpoint: Viewpoint, box_px: NDArray[np.float32], seen: SeenPoints
-    ) -> Placement:
-        params = self.params
-        calibration = viewpoint.projection.calibration
-        box = Box.within(box_px, calibration.width, calibration.height)
-        edge_sigma_px = params.pixel_sigma_px + params.box_sigma_share * box.height
-        try:
-            by_points = place_by_points(
-                viewpoint,
-                box,
-                seen,
-                minimum_points=params.minimum_points,
-                ground_z_m=params.ground_z_m,
-                edge_sigma_px=edge_sigma_px,
-                max_speed_mps=params.max_speed_mps,
-                camera=f"camera:{camera}",
-            )
-        except InvalidInput:  # the ground may still place it
-            by_points = None
-        ground = GroundModel(
-            params.ground_z_m,
-            params.max_range_m,
-            params.max_height_m,
-            params.tilt_sigma_rad,
-            params.height_sigma_m,
-        )
-        try:
-            by_ground = place_on_ground(viewpoint, box, ground, edge_sigma_px, f"camera:{camera}")
-        except InvalidInput:
-            if by_points is None:
-                raise
-            return by_points
-        if by_points is None or _behind(by_points, by_ground):
-            return by_ground
-        return by_points
 
 
 def _settings(params: SensorFusionParams) -> TrackerSettings:
     return TrackerSettings(
         params.tracking, params.coast_s, params.max_speed_mps, params.camera_timeout_s
-    )
-
-
-def _measurement(label: str, score: float, spot: Placement, bias_share: float) -> Measurement:
-    return Measurement(
-        spot.position_m,
-        (1.0 - bias_share) * spot.covariance_m2,
-        label,
-        score,
-        spot.size_m,
-        spot.sensors,
-        bias_share * spot.covariance_m2,
-    )
-
-
-def _measurement_moved(item: Measurement, pose: RigidTransform | None) -> Measurement:
-    """A measurement in the robot's frame, in the frame in which objects are followed."""
-    if pose is None:
-        return item
-    turn = pose.rotation
-    return replace(
-        item,
-        position_m=pose.apply(item.position_m),
-        noise_m2=turn @ item.noise_m2 @ turn.T,
-        bias_m2=turn @ item.bias_m2 @ turn.T,
-    )
-
-
-def _object_seen(item: Object3D, pose: RigidTransform | None) -> Object3D:
-    """An object of the frame in which it is followed, in the robot's frame."""
-    if pose is None:
-        return item
-    assert item.velocity_mps is not None
-    turn = pose.rotation.T
-    return replace(
-        item,
-        position_m=turn @ (item.position_m - pose.translation_m),
-        covariance_m2=turn @ item.covariance_m2 @ turn.T,
-        velocity_mps=turn @ item.velocity_mps,
-    )
-
-
-def _behind(by_points: Placement, by_ground: Placement) -> bool:
-    """Whether the points belong to what is behind the object.
-
-    An object may give no echo, and the points in its box are then the wall behind it. Where they
-    are grossly further than its foot stands, the nearer, safer place holds.
-    """
-    limit = 1.5 * by_ground.depth_m + 3.0 * by_ground.depth_sigma_m
-    return by_points.depth_m > limit
-
-
-def _same(one: CameraCalibration, other: CameraCalibration) -> bool:
-    return (
-        (one.width, one.height, one.distortion_model, one.frame_id)
-        == (other.width, other.height, other.distortion_model, other.frame_id)
-        and np.array_equal(one.k, other.k)
-        and np.array_equal(one.distortion, other.distortion)
     )

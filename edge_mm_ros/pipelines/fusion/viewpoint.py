@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_mm_ros.datatypes import InvalidInput, RigidTransform
+from edge_mm_ros.pipelines.fusion.class_sizes import Depth
 from edge_mm_ros.pipelines.fusion.projection import CameraProjection
 
 _STEEPEST = 0.2  # the least horizontal part of a view's unit direction: about 78 degrees down
 _MIN_EXTENT_M = 0.05
-_THICKNESS_M = 0.5  # of an object of which only the front is seen, if it is not narrower
+_LEAST_FORWARD = 1e-3  # the least that an edge's direction goes along the heading
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,18 +44,20 @@ class Box:
             InvalidInput: it is not finite, turned inside out, or outside of the picture.
         """
         left, top, right, bottom = (float(value) for value in box_px)
-        text = f"box ({left:g}, {top:g}, {right:g}, {bottom:g}) in a picture of {width}x{height}"
-        if not np.all(np.isfinite(box_px)) or right <= left or bottom <= top:
+        text = f"{_text(left, top, right, bottom)} in a picture of {width}x{height}"
+        finite = all(map(math.isfinite, (left, top, right, bottom)))
+        if not finite or right <= left or bottom <= top:
             raise InvalidInput("box", f"{text}: not a box")
         if right <= 0 or bottom <= 0 or left >= width or top >= height:
             raise InvalidInput("box", f"{text}: outside of the picture")
-        margin = 2.0  # detectors draw the border's boxes up to this far inside
+        margin = 2.0  # detectors draw the border's boxes up to this far inside,
+        beside = margin + 0.02 * (bottom - top)  # and those of large things further
         return cls(
             max(left, 0.0),
             max(top, 0.0),
             min(right, float(width)),
             min(bottom, float(height)),
-            cut_sides=left <= margin or right >= width - margin,
+            cut_sides=left <= beside or right >= width - beside,
             cut_top=top <= margin,
             cut_bottom=bottom >= height - margin,
         )
@@ -66,6 +71,47 @@ class Box:
     def height(self) -> float:
         """Rows."""
         return self.bottom - self.top
+
+    def __str__(self) -> str:
+        return _text(self.left, self.top, self.right, self.bottom)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A box and the directions in which a camera sees it.
+
+    The slopes are metres for each metre along `heading`, from the camera.
+
+    Attributes:
+        box: the box.
+        heading: cosine and sine of the horizontal direction of its middle in the robot's frame.
+        left: slope of its left edge, towards the left of `heading`.
+        right: that of its right edge.
+        top: slope of its upper edge, upwards.
+        bottom: that of its lower edge.
+    """
+
+    box: Box
+    heading: tuple[float, float]
+    left: float
+    right: float
+    top: float
+    bottom: float
+
+    @property
+    def axes(self) -> NDArray[np.float64]:
+        """The unit directions along `heading` and to the left of it, float64 (2, 3)."""
+        cos, sin = self.heading
+        return np.array([[cos, sin, 0.0], [-sin, cos, 0.0]])
+
+    def width_at(self, depth_m: float) -> tuple[float, float]:
+        """What the box covers of the upright plane at a horizontal depth along `heading`.
+
+        Returns:
+            offset of the middle to the left of `heading` and width; metres.
+        """
+        width = max((self.left - self.right) * depth_m, _MIN_EXTENT_M)
+        return (self.left + self.right) * depth_m / 2.0, width
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,59 +131,53 @@ class Viewpoint:
         """Where the camera is in the robot's frame, (3,)."""
         return self.robot_from_optical.translation_m
 
-    def rays(self, pixels: list[tuple[float, float]]) -> NDArray[np.float64]:
-        """Unit directions of pixels in the robot's frame, (n, 3).
-
-        Raises:
-            InvalidInput: the calibration has no direction for one of them.
-        """
-        rays = self.projection.rays(np.asarray(pixels)) @ self.robot_from_optical.rotation.T
-        if not np.all(np.isfinite(rays)):
-            raise InvalidInput("lens", f"pixels {pixels}: outside of what the calibration covers")
-        return np.asarray(rays)
-
-    def heading(self, ray: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The horizontal unit direction of a ray, (3,).
-
-        Raises:
-            InvalidInput: the ray is too steep to have one.
-        """
-        flat = np.array([ray[0], ray[1], 0.0])
-        length = float(np.linalg.norm(flat))
-        if length < _STEEPEST:
-            raise InvalidInput("steep", "the view is too steep to place upright objects")
-        return np.asarray(flat / length)
-
-    def upright(
-        self, box: Box, heading: NDArray[np.float64], depth_m: float
-    ) -> tuple[float, float, float, float]:
-        """What a box covers of the upright plane at a horizontal depth.
-
-        Args:
-            box: the box.
-            heading: horizontal unit direction, the plane's normal.
-            depth_m: of the plane, along `heading` from the camera.
+    def sights(self, boxes: Sequence[Box]) -> list[Sight | InvalidInput]:
+        """The directions of boxes.
 
         Returns:
-            offset of the middle to the left of `heading`, width, lowest and highest z in the
-            robot's frame; metres.
-
-        Raises:
-            InvalidInput: an edge of the box does not meet the plane.
+            for each box its directions, or why it has none that serve: outside of what the
+            calibration covers (``lens``), or too steep to place upright objects (``steep``).
         """
-        column, row = box.centre
-        rays = self.rays(
-            [(box.left, row), (box.right, row), (column, box.top), (column, box.bottom)]
+        if not boxes:
+            return []
+        edges = np.array([(box.left, box.top, box.right, box.bottom) for box in boxes])
+        left, top, right, bottom = edges.T
+        column, row = (left + right) / 2.0, (top + bottom) / 2.0
+        columns = np.stack([column, left, right, column, column], axis=1)
+        rows = np.stack([row, row, row, top, bottom], axis=1)
+        pixels = np.stack([columns.reshape(-1), rows.reshape(-1)], axis=1)
+        rays = self.projection.rays(pixels) @ self.robot_from_optical.rotation.T
+        x, y, z = np.moveaxis(rays.reshape(-1, 5, 3), 2, 0)
+        flat = np.hypot(x[:, 0], y[:, 0])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            cos, sin = x[:, 0] / flat, y[:, 0] / flat
+            forward = cos[:, None] * x + sin[:, None] * y
+            aside = (cos[:, None] * y - sin[:, None] * x) / forward
+            upwards = z / forward
+        covered = np.asarray(np.isfinite(rays).reshape(-1, 15).all(axis=1))
+        steep = np.asarray((flat < _STEEPEST) | (forward.min(axis=1) < _LEAST_FORWARD))
+        slopes = np.concatenate([aside[:, 1:3], upwards[:, 3:]], axis=1).tolist()
+        headings = list(zip(cos.tolist(), sin.tolist()))
+        found: list[Sight | InvalidInput] = []
+        for index, box in enumerate(boxes):
+            if not covered[index]:
+                found.append(self._not_covered(box))
+            elif steep[index]:
+                found.append(
+                    InvalidInput("steep", f"{box}: the view is too steep to place upright objects")
+                )
+            else:
+                found.append(Sight(box, headings[index], *slopes[index]))
+        return found
+
+    def _not_covered(self, box: Box) -> InvalidInput:
+        angle = math.degrees(self.projection.max_angle_rad)
+        model = self.projection.calibration.distortion_model or "pinhole"
+        return InvalidInput(
+            "lens",
+            f"{box}: outside of what the calibration covers; its {model} model has no direction "
+            f"for more than {angle:.0f} degrees from the axis",
         )
-        forward = rays @ heading
-        if np.any(forward < 1e-3):
-            raise InvalidInput("steep", "an edge of the box looks away from the object's plane")
-        spots = rays * (depth_m / forward)[:, None]
-        aside = spots @ np.array([-heading[1], heading[0], 0.0])
-        heights = spots[:, 2] + self.position_m[2]
-        width = max(abs(float(aside[0] - aside[1])), _MIN_EXTENT_M)
-        low, high = sorted((float(heights[3]), float(heights[2])))
-        return float(aside[0] + aside[1]) / 2.0, width, low, high
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,18 +201,13 @@ class Placement:
     depth_sigma_m: float
 
 
-def default_thickness(width_m: float) -> float:
-    """How deep an object is taken to be of which only the front is seen."""
-    return min(width_m, _THICKNESS_M)
-
-
 def place_upright(
     viewpoint: Viewpoint,
-    box: Box,
-    heading: NDArray[np.float64],
+    sight: Sight,
     *,
     near_m: float,
-    thickness_m: float,
+    depth: Depth,
+    aside: tuple[float, float] | None = None,
     ground_z_m: float,
     depth_sigma_m: float,
     edge_sigma_px: float,
@@ -182,35 +217,49 @@ def place_upright(
 
     Args:
         viewpoint: the camera.
-        box: the box.
-        heading: horizontal unit direction of the view.
-        near_m: depth of the near side along `heading`.
-        thickness_m: how deep the object is.
+        sight: the box.
+        near_m: depth of the near side along the sight's heading.
+        depth: how far the object reaches behind its near side.
+        aside: another measurement of its middle to the left of the heading, and the variance.
         ground_z_m: nothing reaches below.
-        depth_sigma_m: standard deviation of the depth of its centre.
+        depth_sigma_m: standard deviation of `near_m`.
         edge_sigma_px: standard deviation of the box's edges.
         sensors: what the placement rests on.
-
-    Raises:
-        InvalidInput: the box does not show the depth.
     """
-    depth = near_m + thickness_m / 2.0
-    offset, width, low, high = viewpoint.upright(box, heading, depth)
-    low = max(low, ground_z_m)
-    high = max(high, low + _MIN_EXTENT_M)
-    left = np.array([-heading[1], heading[0], 0.0])
-    position = viewpoint.position_m + depth * heading + offset * left
-    position[2] = (low + high) / 2.0
+    box, extent = sight.box, depth.extent_m
+    middle = near_m + extent / 2.0
+    offset, _ = sight.width_at(middle)
+    _, width = sight.width_at(near_m)
+    x, y, z = viewpoint.position_m.tolist()
+    low = max(z + min(sight.bottom, sight.top) * middle, ground_z_m)
+    high = max(z + max(sight.bottom, sight.top) * middle, low + _MIN_EXTENT_M)
 
-    k = viewpoint.projection.calibration.k
-    aside_var = (edge_sigma_px * depth / k[0, 0]) ** 2 + (width / 10.0) ** 2
-    up_var = (edge_sigma_px * depth / k[1, 1]) ** 2 + ((high - low) / 10.0) ** 2
-    if box.cut_sides:
-        aside_var += (width / 2.0) ** 2
+    # Of a deep object the box's middle is not that of the object, but of what shows of it.
+    turned = width * extent / (4.0 * middle)
+    fx, fy = viewpoint.projection.focal_lengths_px
+    offset_var = (edge_sigma_px * middle / fx) ** 2 + turned**2
+    if aside is not None:
+        share = offset_var / (offset_var + aside[1])
+        offset, offset_var = offset + share * (aside[0] - offset), share * aside[1]
+    offset_var += (width / 15.0) ** 2 + depth.aside_sigma_m**2
+    up_var = (edge_sigma_px * middle / fy) ** 2 + ((high - low) / 10.0) ** 2
     if box.cut_top or box.cut_bottom:
         up_var += ((high - low) / 2.0) ** 2
-    axes = np.column_stack([heading, left, [0.0, 0.0, 1.0]])
-    covariance = axes @ np.diag([depth_sigma_m**2, aside_var, up_var]) @ axes.T
-    cos, sin = abs(float(heading[0])), abs(float(heading[1]))
-    size = np.array([cos * thickness_m + sin * width, sin * thickness_m + cos * width, high - low])
-    return Placement(position, size, covariance, sensors, near_m, depth_sigma_m)
+    depth_var = depth_sigma_m**2 + depth.sigma_m**2
+    cos, sin = sight.heading
+    position = [x + middle * cos - offset * sin, y + middle * sin + offset * cos, (low + high) / 2]
+    mixed = cos * sin * (depth_var - offset_var)
+    covariance = [
+        [cos * cos * depth_var + sin * sin * offset_var, mixed, 0.0],
+        [mixed, sin * sin * depth_var + cos * cos * offset_var, 0.0],
+        [0.0, 0.0, up_var],
+    ]
+    cos, sin = abs(cos), abs(sin)
+    size = [cos * extent + sin * width, sin * extent + cos * width, high - low]
+    return Placement(
+        np.array(position), np.array(size), np.array(covariance), sensors, near_m, depth_sigma_m
+    )
+
+
+def _text(left: float, top: float, right: float, bottom: float) -> str:
+    return f"box ({left:g}, {top:g}, {right:g}, {bottom:g})"

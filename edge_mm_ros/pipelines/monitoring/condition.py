@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from edge_mm_ros.datatypes import EventPhase, SafetyEvent, SafetyLevel
-from edge_mm_ros.pipelines.stamps import NS_PER_S
+from edge_mm_ros.params.safety_rules import ObjectRuleBase
+from edge_mm_ros.pipelines.stamps import NS_PER_S, to_ns
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,16 @@ class Timing:
     leave_after_ns: int = 0
 
 
+def timing_of(rule: ObjectRuleBase, dwell_s: float = 0.0, frames: int | None = None) -> Timing:
+    """When the conditions of a rule count; `frames` stands for its own number of measurements."""
+    return Timing(
+        to_ns(rule.enter_after_s),
+        rule.enter_after_frames if frames is None else frames,
+        to_ns(dwell_s),
+        to_ns(rule.leave_after_s),
+    )
+
+
 @dataclass(frozen=True)
 class Finding:
     """What one measurement says of one subject.
@@ -37,6 +48,9 @@ class Finding:
         details: measured values in words, appended to `reason`.
         values: measured values with their units in the names.
         label, track_id, sensor: the subject.
+        supporting: the sensors that it rests on.
+        seen: whether it is measured; else it is predicted.
+        last_seen: clause for `reason` while it is no longer measured.
     """
 
     held: bool
@@ -47,6 +61,9 @@ class Finding:
     label: str = ""
     track_id: str = ""
     sensor: str = ""
+    supporting: tuple[str, ...] = ()
+    seen: bool = True
+    last_seen: str = ""
 
 
 class Condition:
@@ -146,6 +163,12 @@ class RuleConditions:
         condition = self._conditions.get(subject)
         return condition is not None and condition.started
 
+    def last(self, subject: str) -> Finding:
+        """What was found of a subject last, while its condition held; it has started."""
+        finding = self._conditions[subject].finding
+        assert finding is not None
+        return finding
+
     def reasons(self) -> list[str]:
         """One clause for each condition that has begun and not ended."""
         return [
@@ -228,10 +251,11 @@ class RuleConditions:
             kind=self.kind,
             stamp_ns=stamp_ns,
             started_ns=condition.first_ns,
-            message=f"{text[:1].upper()}{text[1:]}.",
+            message=f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('?', '.')) else '.'}",
             label=finding.label,
             track_id=finding.track_id,
             sensor=finding.sensor,
             values={**finding.values, "dwell_s": lasted_s},
             evidence=condition.evidence,
+            supporting=finding.supporting,
         )

@@ -7,12 +7,21 @@ from dataclasses import dataclass
 from edge_mm_ros.datatypes import SafetyEvent, Transcript
 from edge_mm_ros.params.safety_rules import KeywordRule, words_of
 from edge_mm_ros.pipelines.monitoring.condition import Finding, RuleConditions, Timing
+from edge_mm_ros.pipelines.phonetics import find_phrase
 from edge_mm_ros.pipelines.stamps import to_ns
 
 
-def says(text: str, phrase: str) -> bool:
-    """Whether a text has a phrase, word by word, whatever the case and the punctuation."""
+def says(text: str, phrase: str, *, alike: bool = True) -> bool:
+    """Whether a text has a phrase, word by word, whatever the case and the punctuation.
+
+    Args:
+        text: what was heard.
+        phrase: what is searched.
+        alike: whether words that sound like the phrase's will do.
+    """
     words, wanted = words_of(text), words_of(phrase)
+    if alike:
+        return find_phrase(words, wanted) is not None
     return any(words[i : i + len(wanted)] == wanted for i in range(len(words) - len(wanted) + 1))
 
 
@@ -44,7 +53,7 @@ class KeywordListener:
         events = []
         for phrase in rule.phrases:
             told = self._told(phrase, transcript)
-            if told or not says(transcript.text, phrase):
+            if told or not says(transcript.text, phrase, alike=rule.sounds_alike):
                 continue
             finding = Finding(
                 True,

@@ -1,233 +1,161 @@
-"""What measurements say under the rules about objects, fallen persons and ranges."""
+"""All rules about objects, and the conditions that they find."""
 
 from __future__ import annotations
 
-import math
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
-from edge_mm_ros.datatypes import Detections, Object3D, Objects, RangeReading
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_mm_ros.datatypes import Objects, SafetyEvent, SafetyLevel
 from edge_mm_ros.params.safety_rules import (
     FallenRule,
     MinimumDistanceRule,
-    Zone,
+    PredictedEntryRule,
+    SafetyRules,
+    TimeToCollisionRule,
     ZoneRule,
 )
-from edge_mm_ros.pipelines.monitoring.condition import Finding
-from edge_mm_ros.pipelines.monitoring.polygon import distance_outside_m
-from edge_mm_ros.pipelines.stamps import to_ns
+from edge_mm_ros.params.safety_zones import BrakingZone
+from edge_mm_ros.pipelines.monitoring.condition import Finding, RuleConditions, timing_of
+from edge_mm_ros.pipelines.monitoring.fallen import FallenEvidence
+from edge_mm_ros.pipelines.monitoring.findings import (
+    ObjectRule,
+    View,
+    findings_of_distance,
+    findings_of_zone,
+)
+from edge_mm_ros.pipelines.monitoring.motion import OwnMotion, braking_outline
+from edge_mm_ros.pipelines.monitoring.motion_rules import (
+    findings_of_collision,
+    findings_of_entry,
+)
+from edge_mm_ros.pipelines.monitoring.polygon import outline
 
-Started = Callable[[str], bool]
-_SLOWEST_WINDOWS = 8
+EVIDENCE = ("objects",)
 
 
-def subject_of(item: Object3D) -> str:
-    """What a condition about an object is kept under: its track, or its label without one."""
-    return item.track_id or f"any {item.label}"
+class _Followed:
+    """One rule with what holds, and what only is predicted to hold.
 
+    A prediction begins no danger, and ends none: what is predicted into a zone makes the state
+    unknown, and what was seen there counts as there until it is seen elsewhere or lost.
+    """
 
-def findings_of_zone(
-    rule: ZoneRule, zone: Zone, objects: Objects, started: Started, names: Mapping[str, str]
-) -> dict[str, Finding]:
-    """Whether each object is in a zone; who is in must leave it by a margin."""
-    findings: dict[str, Finding] = {}
-    for item in _candidates(rule, objects):
-        subject = subject_of(item)
-        outside = distance_outside_m(
-            zone.polygon_m, float(item.position_m[0]), float(item.position_m[1])
+    def __init__(self, rule: ObjectRule, level: SafetyLevel) -> None:
+        self.rule = rule
+        timing = timing_of(rule, getattr(rule, "dwell_s", 0.0))
+        self.seen = RuleConditions(rule.name, rule.kind, level, timing)
+        self.predicted = RuleConditions(
+            rule.name, rule.kind, SafetyLevel.UNKNOWN, timing, f"{rule.name}-predicted"
         )
-        margin = rule.leave_margin_m if started(subject) else 0.0
-        who = _name(item, names)
-        finding = _about(
-            item,
-            outside <= margin,
-            f"{who} is in zone '{zone.name}'",
-            f"{who} is no longer seen in zone '{zone.name}'",
-        )
-        _keep_worst(findings, subject, finding)
-    return findings
+
+    def update(self, findings: Mapping[str, Finding], stamp_ns: int) -> list[SafetyEvent]:
+        seen: dict[str, Finding] = {}
+        predicted: dict[str, Finding] = {}
+        for subject, finding in findings.items():
+            if finding.seen:
+                seen[subject] = finding
+            elif self.seen.started(subject):
+                seen[subject] = _kept(self.seen.last(subject))
+            else:
+                predicted[subject] = finding
+        return [
+            *self.seen.update(seen, stamp_ns, EVIDENCE, complete=True),
+            *self.predicted.update(predicted, stamp_ns, EVIDENCE, complete=True),
+        ]
 
 
-def findings_of_distance(
-    rule: MinimumDistanceRule, objects: Objects, started: Started, names: Mapping[str, str]
-) -> dict[str, Finding]:
-    """Whether each object is too near; who is must go by a margin."""
-    findings: dict[str, Finding] = {}
-    for item in _candidates(rule, objects):
-        subject = subject_of(item)
-        limit = rule.distance_m + (rule.hysteresis_m if started(subject) else 0.0)
-        who = _name(item, names)
-        finding = _about(
-            item,
-            item.distance_m <= limit,
-            f"{who} is nearer than {rule.distance_m:g} m",
-            f"{who} is no longer seen nearer than {rule.distance_m:g} m",
-        )
-        _keep_worst(findings, subject, finding)
-    return findings
+class ObjectRules:
+    """The rules of a file that are about objects.
 
+    Args:
+        rules: zones and rules.
+    """
 
-def findings_of_range(
-    rule: MinimumDistanceRule, sensor: str, reading: RangeReading, started: Started
-) -> dict[str, Finding]:
-    """Whether a range sensor's echo is too near (REP-117: ``-inf`` is nearer than it can tell)."""
-    limit = rule.distance_m + (rule.hysteresis_m if started(sensor) else 0.0)
-    range_m = reading.range_m
-    values: dict[str, float | str] = {"limit_m": rule.distance_m}
-    details = ""
-    if range_m == -math.inf:
-        values["distance_m"] = reading.min_range_m
-        details = f", nearer than the {reading.min_range_m:g} m that it can tell"
-    elif math.isfinite(range_m):
-        values["distance_m"] = range_m
-        details = f", {range_m:.2f} m away"
-    return {
-        sensor: Finding(
-            range_m <= limit,
-            f"something before '{sensor}' is nearer than {rule.distance_m:g} m",
-            f"nothing before '{sensor}' is nearer than {rule.distance_m:g} m any more",
-            details,
-            values,
-            sensor=sensor,
-        )
-    }
+    def __init__(self, rules: SafetyRules) -> None:
+        self._rules = rules
+        self._outlines = {zone.name: outline(zone.polygon_m) for zone in rules.zones}
+        self._footprint = outline(rules.footprint_m)
+        self._followed: list[_Followed] = []
+        self._fallen: list[tuple[FallenEvidence, RuleConditions]] = []
+        for rule in rules.rules:
+            if isinstance(rule, ZoneRule):
+                self._followed.append(_Followed(rule, rules.zone(rule.zone).level.safety))
+            elif isinstance(rule, (PredictedEntryRule, TimeToCollisionRule)) or (
+                isinstance(rule, MinimumDistanceRule) and rule.input == "objects"
+            ):
+                self._followed.append(_Followed(rule, rule.level.safety))
+            elif isinstance(rule, FallenRule) and rule.input == "objects":
+                conditions = RuleConditions(
+                    rule.name, rule.kind, rule.level.safety, timing_of(rule, frames=1)
+                )
+                self._fallen.append((FallenEvidence(rule), conditions))
 
-
-class FallenEvidence:
-    """How often the recent measurements of each subject carried the label of a fall."""
-
-    def __init__(self, rule: FallenRule) -> None:
-        self._rule = rule
-        self._history: dict[str, deque[tuple[int, bool]]] = {}
+    @property
+    def conditions(self) -> list[RuleConditions]:
+        """The conditions of all these rules."""
+        return [
+            *(followed.seen for followed in self._followed),
+            *(followed.predicted for followed in self._followed),
+            *(conditions for _, conditions in self._fallen),
+        ]
 
     def forget(self) -> None:
-        """Forget all subjects."""
-        self._history.clear()
+        """Forget the evidence of falls."""
+        for evidence, _ in self._fallen:
+            evidence.forget()
 
-    def of_objects(self, objects: Objects, names: Mapping[str, str]) -> dict[str, Finding]:
-        """The evidence for each object after one more measurement."""
-        findings = {}
-        for subject, item in self._most_fallen(objects).items():
-            fallen = self._is_fallen(item)
-            held, values = self._add(subject, fallen, objects.stamp_ns)
-            who = _name(replace(item, label=self._rule.labels[0]), names)
-            finding = _about(item, held, f"{who} is seen", f"{who} is no longer seen", values)
-            findings[subject] = finding
-        self._forget_unseen(findings, objects.stamp_ns)
-        return findings
+    def update(
+        self, objects: Objects, own: OwnMotion | None, *, sources_known: bool
+    ) -> list[SafetyEvent]:
+        """Take all objects at one time.
 
-    def _is_fallen(self, item: Object3D) -> bool:
-        return item.label in self._rule.labels and item.score >= self._rule.minimum_score
-
-    def _most_fallen(self, objects: Objects) -> dict[str, Object3D]:
-        """One object for each subject: untracked ones share one, and a fallen one speaks for it."""
-        chosen: dict[str, Object3D] = {}
-        for item in objects.objects:
-            subject = subject_of(item)
-            if subject not in chosen or (
-                self._is_fallen(item) and not self._is_fallen(chosen[subject])
-            ):
-                chosen[subject] = item
-        return chosen
-
-    def of_detections(
-        self, camera: str, detections: Detections, names: Mapping[str, str]
-    ) -> dict[str, Finding]:
-        """The evidence for a camera's picture after one more measurement."""
-        scores = [
-            float(score)
-            for label, score in zip(detections.labels, detections.scores, strict=True)
-            if label in self._rule.labels and score >= self._rule.minimum_score
-        ]
-        held, values = self._add(camera, bool(scores), detections.stamp_ns)
-        label = self._rule.labels[0]
-        if scores:
-            values["confidence"] = max(scores)
-        who = names.get(label, label)
-        return {
-            camera: Finding(
-                held,
-                f"{who} is seen by camera '{camera}'",
-                f"{who} is no longer seen by camera '{camera}'",
-                "",
-                values,
-                label=label,
-                sensor=camera,
-            )
-        }
-
-    def _add(
-        self, subject: str, fallen: bool, stamp_ns: int
-    ) -> tuple[bool, dict[str, float | str]]:
-        history = self._history.setdefault(subject, deque())
-        history.append((stamp_ns, fallen))
-        self._prune(history, stamp_ns, self._rule.enter_after_frames)
-        count = sum(1 for _, was in history if was)
-        share = count / len(history)
-        held = count >= self._rule.enter_after_frames and share >= self._rule.minimum_share
-        return held, {"share": share, "frames": float(count)}
-
-    def _prune(self, history: deque[tuple[int, bool]], stamp_ns: int, fewest: int = 0) -> None:
-        """Forget what is older than the window.
-
-        A slow detector has few measurements in a window: the newest `fewest` stay while they are
-        within several windows, or the rule could never be met.
+        Args:
+            objects: the objects, with a stamp that never goes back.
+            own: the robot's motion; None where it is not known, and what needs it waits.
+            sources_known: whether the objects tell their sensors, so that none means predicted.
         """
-        window_ns = to_ns(self._rule.window_s)
-        while history and stamp_ns - history[0][0] > window_ns:
-            recent = stamp_ns - history[0][0] <= _SLOWEST_WINDOWS * window_ns
-            if recent and len(history) <= fewest:
-                return
-            history.popleft()
+        events = []
+        for followed in self._followed:
+            view = View(self._rules.names, followed.seen.started, sources_known)
+            findings = self._findings(followed.rule, objects, own, view)
+            if findings is not None:
+                events += followed.update(findings, objects.stamp_ns)
+        view = View(self._rules.names, lambda subject: False, sources_known)
+        for evidence, conditions in self._fallen:
+            found = evidence.of_objects(objects, view)
+            events += conditions.update(found, objects.stamp_ns, EVIDENCE, complete=True)
+        return events
 
-    def _forget_unseen(self, seen: Iterable[str], stamp_ns: int) -> None:
-        for subject in set(self._history) - set(seen):
-            self._prune(self._history[subject], stamp_ns)
-            if not self._history[subject]:
-                del self._history[subject]
+    def _findings(
+        self, rule: ObjectRule, objects: Objects, own: OwnMotion | None, view: View
+    ) -> dict[str, Finding] | None:
+        """What the objects say under a rule; None where the robot's motion is not known."""
+        if isinstance(rule, MinimumDistanceRule):
+            return findings_of_distance(rule, objects, view)
+        if isinstance(rule, TimeToCollisionRule):
+            if own is None:
+                return None
+            return findings_of_collision(rule, self._footprint, objects, own, view)
+        if not rule.counts_at(None if own is None else own.forward_mps):
+            return {}
+        corners_m = self._corners_m(rule.zone, own)
+        if corners_m is None:
+            return None
+        if isinstance(rule, ZoneRule):
+            return findings_of_zone(rule, corners_m, objects, view)
+        return None if own is None else findings_of_entry(rule, corners_m, objects, own, view)
+
+    def _corners_m(self, name: str, own: OwnMotion | None) -> NDArray[np.float64] | None:
+        """The outline of a zone now; None where it needs the robot's motion, which is not known."""
+        zone = self._rules.zone(name)
+        if isinstance(zone, BrakingZone):
+            return None if own is None else braking_outline(zone, own)
+        return self._outlines[name]
 
 
-def _candidates(rule: ZoneRule | MinimumDistanceRule, objects: Objects) -> list[Object3D]:
-    return [
-        item
-        for item in objects.objects
-        if (not rule.labels or item.label in rule.labels) and item.score >= rule.minimum_score
-    ]
-
-
-def _keep_worst(findings: dict[str, Finding], subject: str, finding: Finding) -> None:
-    """Of objects under one subject the one for which the condition holds counts."""
-    if subject not in findings or (finding.held and not findings[subject].held):
-        findings[subject] = finding
-
-
-def _name(item: Object3D, names: Mapping[str, str]) -> str:
-    name = names.get(item.label, item.label)
-    return f"{name} {item.track_id}" if item.track_id else name
-
-
-def _about(
-    item: Object3D,
-    held: bool,
-    reason: str,
-    over: str,
-    more: Mapping[str, float | str] | None = None,
-) -> Finding:
-    return Finding(
-        held,
-        reason,
-        over,
-        f", {item.distance_m:.1f} m away",
-        {
-            "distance_m": item.distance_m,
-            "bearing_rad": item.bearing_rad,
-            "x_m": float(item.position_m[0]),
-            "y_m": float(item.position_m[1]),
-            "confidence": item.score,
-            **(more or {}),
-        },
-        label=item.label,
-        track_id=item.track_id,
-        sensor=",".join(item.sources),
-    )
+def _kept(finding: Finding) -> Finding:
+    """What was found when the object was seen last, and holds on."""
+    return replace(finding, reason=finding.last_seen or finding.reason, details="", supporting=())

@@ -16,7 +16,8 @@ class Source:
 
     Attributes:
         input: its kind.
-        sensor: topic prefix of a camera or range sensor; empty for the other kinds.
+        sensor: topic prefix of a camera or range sensor, or the topic of odometry; empty for the
+            other kinds.
     """
 
     input: InputKind
@@ -29,7 +30,11 @@ class Source:
             return f"{self.sensor}/detections"
         if self.input == "range":
             return f"{self.sensor}/range"
-        return "/diagnostics" if self.input == "diagnostics" else self.input
+        if self.input == "odometry":
+            return self.sensor
+        return {"diagnostics": "/diagnostics", "sources": "objects/sources"}.get(
+            self.input, self.input
+        )
 
 
 class Watch:
@@ -116,6 +121,14 @@ class Watch:
 
         The text holds no changing figures, so that it can serve as a reason of the state.
         """
+        return next(iter(self.faults(now_ns)), "")
+
+    def faults(self, now_ns: int) -> list[str]:
+        """As `fault`, one for each entry that is not well."""
+        silence = self._silence(now_ns)
+        return [silence] if silence else [_not_well(name) for name in sorted(self._unwell)]
+
+    def _silence(self, now_ns: int) -> str:
         newest_ns = self._stamps.newest_ns
         timeout = f"{self._timeout_ns / NS_PER_S:g} s"
         if self._arrived_ns is None or newest_ns is None:
@@ -129,24 +142,40 @@ class Watch:
             )
         if newest_ns - now_ns > self._tolerance_ns:
             return f"the stamps of {self._name} lie ahead of the clock; is its clock right?"
-        return next((f"'{name}' is not well" for name in sorted(self._unwell)), "")
+        return ""
 
     def update(self, now_ns: int) -> list[SafetyEvent]:
         """Events of the source's silence; none while it may still be starting."""
-        fault = self.fault(now_ns)
+        silence = self._silence(now_ns)
         since_ns = now_ns if self._since_ns is None else self._since_ns
-        if not fault:
+        if not silence and not self._unwell:
             self._was_well = True
         elif not self._was_well and now_ns - since_ns <= self._timeout_ns:
             return []
         heard_ns = since_ns if self._arrived_ns is None else self._arrived_ns
-        told = [message for _, (_, message) in sorted(self._unwell.items())]
-        finding = Finding(
-            bool(fault),
-            fault,
-            f"{self._name} is heard again",
-            f": {told[0]}" if told else "",
-            {"age_s": (now_ns - heard_ns) / NS_PER_S},
-            sensor=self.source.sensor or self._component or self.source.topic,
-        )
-        return self.conditions.update({"": finding}, now_ns, (self.source.topic,))
+        age = {"age_s": (now_ns - heard_ns) / NS_PER_S}
+        findings = {
+            name: Finding(
+                True,
+                _not_well(name),
+                f"'{name}' is well again",
+                f": {message}",
+                age,
+                sensor=self._component,
+            )
+            for name, (_, message) in self._unwell.items()
+        }
+        if silence:
+            findings[""] = Finding(
+                True,
+                silence,
+                f"{self._name} is heard again",
+                "",
+                age,
+                sensor=self.source.sensor or self._component or self.source.topic,
+            )
+        return self.conditions.update(findings, now_ns, (self.source.topic,), complete=True)
+
+
+def _not_well(name: str) -> str:
+    return f"'{name}' is not well"

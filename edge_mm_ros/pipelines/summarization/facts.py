@@ -6,14 +6,23 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from edge_mm_ros.datatypes import SafetyLevel, Transcript
-from edge_mm_ros.pipelines.summarization.plain_text import listed, named, numbers, plain
+from edge_mm_ros.pipelines.summarization.plain_text import (
+    capitalized,
+    listed,
+    named,
+    numbers,
+    plain,
+)
 from edge_mm_ros.pipelines.summarization.record import EventWindow, Incident, severity
 from edge_mm_ros.pipelines.summarization.times import Times, duration
 
 MAX_LESSER_GROUPS = 8
+MAX_DANGER_GROUPS = 40
+MAX_RULES_NAMED = 40
 MAX_QUOTES = 8
 QUOTE_CHARS = 300
 _MAX_TRACKS = 8
+_MAX_SENSORS = 4
 
 NO_EVENT = "No safety event was recorded."
 
@@ -21,14 +30,18 @@ Group = tuple[Incident, ...]
 
 
 def grouped(incidents: Sequence[Incident]) -> list[Group]:
-    """Incidents of one rule about one class of object together, each group by its begin."""
-
-    def key(incident: Incident) -> tuple[str, str, str, str]:
-        return (incident.rule, incident.kind, incident.label, incident.word)
-
-    groups = [tuple(group) for _, group in groupby(sorted(incidents, key=key), key)]
+    """Incidents of one rule that state the same of objects of one class, by their begin."""
+    groups = [tuple(group) for _, group in groupby(sorted(incidents, key=_key), _key)]
     ordered = [tuple(sorted(group, key=lambda i: (i.started_ns, i.event_id))) for group in groups]
-    return sorted(ordered, key=lambda group: (group[0].started_ns, key(group[0])))
+    return sorted(ordered, key=lambda group: (group[0].started_ns, _key(group[0])))
+
+
+def _key(incident: Incident) -> tuple[str, ...]:
+    stated = incident.statement
+    what: tuple[str, ...] = ("", "" if incident.word else incident.message)
+    if stated is not None:
+        what = (stated.verb, stated.rest)
+    return (incident.rule, incident.kind, incident.label, incident.word, *what)
 
 
 def worst(group: Group) -> SafetyLevel:
@@ -43,26 +56,57 @@ def overview(window: EventWindow, times: Times) -> str:
         return NO_EVENT
     dangers = sum(incident.level is SafetyLevel.DANGER for incident in window.incidents)
     span = f"From {times.point(window.start_ns)} to {times.point(window.end_ns)}"
+    return f"{span} {_number_of_events(count, dangers)}"
+
+
+def number_of_events(window: EventWindow) -> str:
+    """How many events of which weight; not for a window without."""
+    dangers = sum(incident.level is SafetyLevel.DANGER for incident in window.incidents)
+    return capitalized(_number_of_events(len(window.incidents), dangers))
+
+
+def _number_of_events(count: int, dangers: int) -> str:
     if count == 1:
         weight = ", at level danger" if dangers else ""
-        return f"{span} there was 1 safety event{weight}."
+        return f"there was 1 safety event{weight}."
     weight = f", {dangers} of them at level danger" if dangers else ""
-    return f"{span} there were {count} safety events{weight}."
+    return f"there were {count} safety events{weight}."
 
 
 def split_by_weight(groups: Sequence[Group]) -> tuple[list[Group], list[Group]]:
-    """The groups to tell of, every dangerous one and the worst of the others, and the rest."""
+    """The groups to tell of, the dangerous ones and the worst of the others, and the rest.
+
+    Dangers are left out only where there are more kinds of them than anybody can read.
+    """
     lesser = sorted(
         (group for group in groups if worst(group) is not SafetyLevel.DANGER),
         key=lambda group: severity(worst(group)),
     )
-    left_out = lesser[MAX_LESSER_GROUPS:]
-    return [group for group in groups if group not in left_out], left_out
+    dangers = [group for group in groups if worst(group) is SafetyLevel.DANGER]
+    left_out = [*dangers[MAX_DANGER_GROUPS:], *lesser[MAX_LESSER_GROUPS:]]
+    gone = {id(group) for group in left_out}
+    return [group for group in groups if id(group) not in gone], left_out
 
 
 def remainder(left_out: Sequence[Group]) -> str:
-    """How many events are not told of; empty where there is none."""
+    """How many events are not told of, and the rules of dangers; empty where there is none."""
+    dangers = [group for group in left_out if worst(group) is SafetyLevel.DANGER]
     count = sum(len(group) for group in left_out)
+    if not dangers:
+        return more_events(count)
+    rules = list(dict.fromkeys(group[0].rule for group in dangers))
+    names = [named(rule) for rule in rules[:MAX_RULES_NAMED]]
+    if len(rules) > MAX_RULES_NAMED:
+        names.append(f"{len(rules) - MAX_RULES_NAMED} more")
+    grave = sum(len(group) for group in dangers)
+    return (
+        f"There were {count} more events, {grave} of them in conditions at level danger, of the "
+        f"rules {listed(names)}."
+    )
+
+
+def more_events(count: int) -> str:
+    """That there were so many more; empty for 0."""
     if count == 0:
         return ""
     return "There was 1 more event." if count == 1 else f"There were {count} more events."
@@ -119,7 +163,40 @@ def group_sentence(group: Group, start_ns: int, times: Times) -> str:
     if not first.word:
         parts.append(_end(group, times))
     rule = f", rule {named(first.rule)}" if first.rule else ""
-    return f"{'; '.join(parts)} (level {worst(group).value}{rule})."
+    return f"{'; '.join(parts)} (level {worst(group).value}{rule}{_source(group)})."
+
+
+def sensors_of(group: Group) -> tuple[str, ...]:
+    """The sensors that saw any of a group."""
+    return tuple(dict.fromkeys(sensor for incident in group for sensor in incident.sensors))
+
+
+def confidence_of(group: Group) -> str:
+    """The highest confidence of a group, for example ``0.87``; empty where none was given."""
+    known = [i.confidence for i in group if i.confidence is not None]
+    return f"{max(known):.2f}" if known else ""
+
+
+def _source(group: Group) -> str:
+    """Which sensors saw it, which missed it, and how sure it is."""
+    missed = tuple(dict.fromkeys(sensor for incident in group for sensor in incident.silent))
+    confidence = confidence_of(group)
+    return "".join(
+        (
+            _sensors("", sensors_of(group)),
+            _sensors("missed by ", missed),
+            f", confidence {confidence}" if confidence else "",
+        )
+    )
+
+
+def _sensors(words: str, sensors: Sequence[str]) -> str:
+    if not sensors:
+        return ""
+    names = [named(sensor) for sensor in sensors[:_MAX_SENSORS]]
+    if len(sensors) > _MAX_SENSORS:
+        names.append(f"{len(sensors) - _MAX_SENSORS} more")
+    return f", {words}sensor{'s' if len(sensors) > 1 else ''} {listed(names)}"
 
 
 def _what(group: Group) -> str:

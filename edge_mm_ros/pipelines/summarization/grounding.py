@@ -14,12 +14,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from edge_mm_ros.datatypes import SafetyLevel
+from edge_mm_ros.pipelines.summarization.fact_table import Fact, fact_of
 from edge_mm_ros.pipelines.summarization.facts import (
     NO_EVENT,
     QUOTE_CHARS,
     Group,
     group_sentence,
     grouped,
+    more_events,
     overview,
     remainder,
     speech_sentence,
@@ -45,6 +47,7 @@ from edge_mm_ros.pipelines.summarization.record import EventWindow, Incident
 from edge_mm_ros.pipelines.summarization.times import Times
 
 _QUOTED = re.compile(r'"([^"]*)"')
+_MAX_READ = 50  # incidents of one group whose own figures a text may give
 _BETWEEN_CLAUSES = re.compile(r"[.;:!?](?=\s|$)|\s(?:and|while|then|but)\s")
 _SPEECH_FRAME = stems("besides earlier utterances these words were heard said")
 
@@ -102,13 +105,16 @@ def ungrounded(text: str, window: EventWindow, times: Times) -> tuple[str, ...]:
         if not _was_said(quote.group(1), window)
     ]
     groups = grouped(window.incidents)
-    sources = _sources(folded, groups, window, times, tuple(q.span() for q in quotes))
+    facts = [fact_of("", group, window, times) for group in groups]
+    sources = _sources(folded, groups, facts, window, times, tuple(q.span() for q in quotes))
     for clause in _clauses(folded):
         faults += _faults_of_clause(clause, sources)
     faults += [
         f"it leaves out the danger '{group[0].rule or group[0].message}'"
-        for group in groups
-        if worst(group) is SafetyLevel.DANGER and not _mentions(folded, group, groups)
+        for group, fact in zip(groups, facts)
+        if worst(group) is SafetyLevel.DANGER
+        and not _occurrences(folded, [fact.clause])
+        and not _mentions(folded, group, groups)
     ]
     return tuple(dict.fromkeys(faults))
 
@@ -140,29 +146,42 @@ def _faults_of_clause(clause: Sequence[Token], sources: Sequence[_Source]) -> li
 def _sources(
     folded: str,
     groups: Sequence[Group],
+    facts: Sequence[Fact],
     window: EventWindow,
     times: Times,
     quotes: tuple[Span, ...],
 ) -> list[_Source]:
     """One for each group of events, one for the whole, one for the speech."""
     found = []
-    for group in groups:
-        facts = [group_sentence(part, window.start_ns, times) for part in (group, *zip(group))]
+    for whole, fact in zip(groups, facts):
+        group = whole[:_MAX_READ]
+        told = [group_sentence(part, window.start_ns, times) for part in (whole, *zip(group))]
         names = " ".join(f"{i.rule} {i.label} {i.sensor} {i.track_id}" for i in group)
+        names += " ".join((" ", *(s for i in group for s in (*i.sensors, *i.silent))))
         found.append(
             _Source(
-                (*quotes, *_occurrences(folded, _names(group))),
-                _numbers([*facts, names]),
+                (
+                    *quotes,
+                    *_occurrences(folded, [*_names(group), fact.subject, fact.predicate]),
+                ),
+                _numbers([*told, names, fact.subject, fact.figures]),
                 with_synonyms(frozenset[str]().union(*(_words_of(incident) for incident in group))),
             )
         )
     more = remainder(split_by_weight(groups)[1])
+    heard = " ".join(transcript.text for transcript in window.transcripts).casefold()
+    untold = sum(
+        len(group)
+        for group, fact in zip(groups, facts)
+        if not _occurrences(folded, [fact.clause])
+        and not (group[0].word and group[0].word.casefold() in heard)
+    )
     levels = " ".join(incident.level.value for incident in window.incidents)
     denial = () if window.incidents else tuple(_occurrences(folded, [NO_EVENT]))
     found.append(
         _Source(
-            (*quotes, *denial),
-            _numbers([overview(window, times), more]),
+            (*quotes, *denial, *_occurrences(folded, [more] if more else [])),
+            _numbers([overview(window, times), more, more_events(untold)]),
             with_synonyms(stems(levels)),
         )
     )
@@ -190,7 +209,10 @@ def _names(incidents: Iterable[Incident]) -> list[str]:
     """What may stand in a text word for word: sentences as they are, names as reports quote."""
     found: dict[str, None] = {}
     for incident in incidents:
-        names = (incident.rule, incident.kind, incident.label, incident.sensor, incident.track_id)
+        names = (
+            *(incident.rule, incident.kind, incident.label, incident.sensor, incident.track_id),
+            *(*incident.sensors, *incident.silent),
+        )
         found |= {f"'{name}'": None for name in names if name}
         found[f"level {incident.level.value}"] = None
         if incident.message:
@@ -224,7 +246,11 @@ def _content(incident: Incident) -> frozenset[str]:
 
 def _words_of(incident: Incident) -> frozenset[str]:
     """The stems that a clause about an incident may use."""
-    more = [incident.sensor, incident.level.value]
+    more = [incident.sensor, *incident.sensors, incident.level.value]
+    if incident.confidence is not None:
+        more.append("confidence")
+    if incident.silent:
+        more.append("missed")
     if incident.track_id:
         more.append(f"track {incident.track_id}")
     if incident.nearest_m is not None:

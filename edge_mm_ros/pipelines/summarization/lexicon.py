@@ -25,17 +25,17 @@ NUMBER_WORDS = {
 FREE_STEMS = frozenset(
     stem(word)
     for word in _all(
-        "a about after again ago all also an and another any around as at away be became become",
-        "been before began begin being between both but by came come continued detail did",
-        "during each end ended ending event events every finally first following for from further",
-        "going had happened has have her his in including interval into is it its kind last lasted",
-        "lasting later level m many meters metres moment more most of on once ongoing or other",
-        "others over overall part period present record recorded recording report reported rule",
-        "rules s same second seconds seen several shows since some start started still summary",
-        "than that the their them then there these they this those through time times to together",
-        "total twice until up utc was were when where which while who whose will with within would",
-        "alert alerts detected incident incidents noted noticed observed occurred occurring",
-        "register registered safety sensor sensors",
+        "a about after again ago alert alerts all also an and another any around as at away be",
+        "became become been before began begin being between both but by came come continued",
+        "detail detected did during each end ended ending event events every finally first",
+        "following for from further goes going had happened has have her his in incident",
+        "incidents including interval into is it its kind last lasted lasting later level m",
+        "many meters metres moment more most noted noticed observed occurred occurring of on",
+        "once ongoing or other others over overall part period present record recorded",
+        "recording register registered report reported rule rules s safety same second seconds",
+        "seen sensor sensors several shows since some start started still summary than that the",
+        "their them then there these they this those through time times to together total twice",
+        "until up utc was were when where which while who whose will with within would",
     )
 )
 """Stems of function words and of the words of every report."""

@@ -67,3 +67,8 @@ def listed(items: list[str]) -> str:
     if len(items) < 2:
         return "".join(items)
     return f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def capitalized(text: str) -> str:
+    """A text with a capital first letter, as a sentence begins."""
+    return text[:1].upper() + text[1:]

@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+import threading
+from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 
-from edge_mm_ros.backends import BackendError, GenerationModel
-from edge_mm_ros.datatypes import EdgeMmError, SafetyLevel, Summary
+from edge_mm_ros.datatypes import Summary
 from edge_mm_ros.pipelines.stamps import NS_PER_S
-from edge_mm_ros.pipelines.summarization.facts import (
-    Group,
-    brief_sentence,
-    grouped,
-    speech_sentence,
-    worst,
-)
+from edge_mm_ros.pipelines.summarization.drafting import LATE, Drafting, Limits
+from edge_mm_ros.pipelines.summarization.fact_table import ENOUGH_FACTS, FactTable, fact_table
+from edge_mm_ros.pipelines.summarization.facts import speech_sentence
 from edge_mm_ros.pipelines.summarization.grounding import ungrounded
-from edge_mm_ros.pipelines.summarization.plain_text import one_line
-from edge_mm_ros.pipelines.summarization.record import EventWindow, severity
+from edge_mm_ros.pipelines.summarization.prompting import PROMPT_HEAD
+from edge_mm_ros.pipelines.summarization.record import EventWindow
 from edge_mm_ros.pipelines.summarization.template import AUTHOR, write_template
 from edge_mm_ros.pipelines.summarization.times import Times
 from edge_mm_ros.runtime import ModelHost
 
-_MAX_FAULTS_TOLD = 3
-_ENOUGH_GROUPS = 3
-_INSTRUCTION = "Rewrite as a short report:"
+logger = logging.getLogger(__name__)
+
+DEFAULT_CANDIDATES = 3
+MAX_FACTS = 10
+_EASY = 0.3  # with so much of the deadline left, a brief text may be a full one the next time
 
 
-class _NotWritten(EdgeMmError):
-    """Why the model wrote nothing that can be used."""
+@dataclass(frozen=True)
+class _Attempt:
+    """What came of asking the model: a text, or why there is none."""
+
+    text: str = ""
+    reason: str = ""
+    tried: int = 0
+    rejected: tuple[str, ...] = ()
 
 
 class SummaryWriter:
     """Writes one summary at a time.
+
+    Where the model did not end in time, it writes briefly from then on, until that is easy again.
 
     The model gets the facts of the events alone. What was said is quoted by the template behind
     its text, so no spoken word can instruct it.
@@ -48,6 +56,33 @@ class SummaryWriter:
         self._host = host
         self._model = model
         self._now_ns = now_ns
+        self._drafting: Drafting | None = None
+        self._brief = False
+
+    def warm_up(self, stopped: Callable[[], bool] = lambda: False) -> threading.Thread:
+        """Let the model read what all its prompts begin with, on a thread of its own.
+
+        What is wrong with the model is told by the first summary.
+
+        Args:
+            stopped: asked between two parts; True ends it.
+        """
+        thread = threading.Thread(
+            target=self._read_head, args=(stopped,), name="reading ahead", daemon=True
+        )
+        thread.start()
+        return thread
+
+    def _read_head(self, stopped: Callable[[], bool]) -> None:
+        try:
+            with self._host.lease(self._model) as model:
+                pieces: Any = model.generate(PROMPT_HEAD, max_tokens=1, keep_prompt=True)
+                with closing(pieces):
+                    for piece in pieces:
+                        if piece or stopped():
+                            return
+        except Exception as error:
+            logger.debug("the prompt could not be read ahead: %s", error)
 
     def write(
         self,
@@ -56,6 +91,7 @@ class SummaryWriter:
         *,
         max_tokens: int,
         deadline_s: float,
+        candidates: int = DEFAULT_CANDIDATES,
         stopped: Callable[[], bool] = lambda: False,
         withheld: str = "",
     ) -> Summary:
@@ -65,97 +101,83 @@ class SummaryWriter:
             window: what to tell of.
             times: how to tell times.
             max_tokens: length of the model's text at most.
-            deadline_s: time from now, after which the template writes.
-            stopped: asked between pieces of text; True leaves the writing to the template.
+            deadline_s: time from now, after which the best text by then is taken, if any passed,
+                else the template writes.
+            candidates: texts that the model may write; the best that passes is taken.
+            stopped: asked all the while; True ends the model's writing at once.
             withheld: why the model is not to be asked; empty where it may be.
         """
-        author, reason = self._model, ""
-        try:
-            if not self._model:
-                raise _NotWritten("no model is chosen")
-            if withheld:
-                raise _NotWritten(withheld)
-            if not _groups_for_model(window):
-                raise _NotWritten("there is no event to tell of but spoken words")
-            if stopped():  # before the prompt is read, which cannot be interrupted
-                raise _NotWritten("the writing was stopped")
-            text = self._write_with_model(window, times, max_tokens, deadline_s, stopped)
-        except _NotWritten as error:
-            author, reason = AUTHOR, str(error)
-        except EdgeMmError as error:
-            author, reason = AUTHOR, f"the model cannot be used: {one_line(str(error))}"
-        except Exception as error:  # whatever a foreign model raises, the summary comes
-            author, reason = AUTHOR, f"the model failed: {type(error).__name__}: {error}"
-        if reason:
-            text = write_template(window, times)
+        attempt = _Attempt(reason=withheld)
+        if not self._model:
+            attempt = _Attempt(reason="no model is chosen")
+        elif not withheld:
+            until_ns = self._now_ns() + round(deadline_s * NS_PER_S)
+            limits = Limits(candidates, max_tokens, until_ns, self._brief)
+            attempt = self._ask_model(window, times, limits, deadline_s, stopped)
         return Summary(
-            text=text,
+            text=attempt.text or write_template(window, times),
             start_ns=window.start_ns,
             end_ns=window.end_ns,
-            author=author,
-            reason=reason,
+            author=AUTHOR if attempt.reason else self._model,
+            reason=attempt.reason,
             event_ids=tuple(incident.event_id for incident in window.incidents),
+            tried=attempt.tried,
+            rejected=attempt.rejected,
         )
 
-    def _write_with_model(
+    def _ask_model(
         self,
         window: EventWindow,
         times: Times,
-        max_tokens: int,
+        limits: Limits,
         deadline_s: float,
         stopped: Callable[[], bool],
-    ) -> str:
-        until_ns = self._now_ns() + round(deadline_s * NS_PER_S)
-        pieces: list[str] = []
-        with self._host.lease(self._model) as model:
-            if not isinstance(model, GenerationModel):
-                raise BackendError(f"model '{self._model}' does not generate text")
-            answer: Any = model.generate(
-                prompt(window, times), max_tokens=max_tokens, temperature=0.0, seed=0
-            )
-            with closing(answer):
-                while True:
-                    if stopped():
-                        raise _NotWritten("the writing was stopped")
-                    if self._now_ns() > until_ns:
-                        raise _NotWritten(f"the model exceeded its deadline of {deadline_s:g} s")
-                    piece = next(answer, None)
-                    if piece is None:
-                        break
-                    pieces.append(piece)
-                    if len(pieces) > max_tokens:
-                        raise _NotWritten(f"the model did not end within {max_tokens} tokens")
-        prose = one_line("".join(pieces))
-        text = " ".join(
-            part for part in (prose, speech_sentence(window.transcripts, times)) if part
+    ) -> _Attempt:
+        table = fact_table(window, times, 1 if limits.brief else ENOUGH_FACTS)
+        if reason := self._why_not(table, deadline_s, stopped):
+            return _Attempt(reason=reason)
+        self._drafting = drafting = Drafting(
+            lambda: self._host.lease(self._model),
+            table,
+            limits,
+            self._now_ns,
+            lambda text: ungrounded(_whole(text, window, times), window, times),
         )
-        if faults := ungrounded(text, window, times):
-            told = "; ".join(faults[:_MAX_FAULTS_TOLD])
-            more = (
-                f" and {len(faults) - _MAX_FAULTS_TOLD} more" if faults[_MAX_FAULTS_TOLD:] else ""
-            )
-            raise _NotWritten(f"the model's text is not grounded in the events: {told}{more}")
-        return text
+        ended = drafting.write(stopped)
+        best, rejected = drafting.best, drafting.rejected
+        left_s = (limits.deadline_ns - self._now_ns()) / NS_PER_S
+        if best is None and ended == LATE:
+            self._brief = True
+        elif best is not None and drafting.tried == limits.candidates:
+            self._brief = limits.brief and left_s < _EASY * deadline_s
+        if best is not None:
+            text = _whole(best.text, window, times)
+            return _Attempt(text, "", drafting.tried, rejected)
+        if ended == LATE:
+            reason = f"the model exceeded its deadline of {deadline_s:g} s"
+        elif ended:
+            reason = ended
+        elif drafting.error:
+            reason = drafting.error
+        else:
+            first = rejected[0] if rejected else "it wrote nothing in time"
+            reason = f"no text of the model passed: {first}"
+        return _Attempt("", reason, drafting.tried, rejected)
+
+    def _why_not(self, table: FactTable, patience_s: float, stopped: Callable[[], bool]) -> str:
+        """Why the model is not asked; empty where it is. Waits for the end of its last text."""
+        if not table.facts:
+            return "there is no event to tell of but spoken words"
+        if len(table.facts) > MAX_FACTS:
+            return f"{len(table.facts)} facts must be told; the model is trusted with {MAX_FACTS}"
+        if stopped():
+            return "the writing was stopped"
+        if self._drafting is not None and not self._drafting.ends_within(patience_s, stopped):
+            return "the model has not answered the last time and still does not"
+        return ""
 
 
-def prompt(window: EventWindow, times: Times) -> list[Mapping[str, str]]:
-    """What the model is asked: the facts of the events, never the words that were spoken."""
-    facts = [brief_sentence(group, window.start_ns, times) for group in _groups_for_model(window)]
-    return [{"role": "user", "content": f"{_INSTRUCTION} {' '.join(facts)}"}]
-
-
-def _groups_for_model(window: EventWindow) -> list[Group]:
-    """Every danger, and of the lesser events as many as a small model can keep apart.
-
-    A spoken keyword is left to the sentence that quotes all speech, where that has it.
-    """
-    heard = " ".join(transcript.text for transcript in window.transcripts).casefold()
-    groups = [
-        group
-        for group in grouped(window.incidents)
-        if not group[0].word or group[0].word.casefold() not in heard
-    ]
-    by_weight = sorted(groups, key=lambda group: severity(worst(group)))
-    dangers = sum(worst(group) is SafetyLevel.DANGER for group in groups)
-    chosen = by_weight[: max(dangers, _ENOUGH_GROUPS)]
-    return [group for group in groups if group in chosen]
+def _whole(text: str, window: EventWindow, times: Times) -> str:
+    """The model's text, and what was said."""
+    parts = (text, speech_sentence(window.transcripts, times))
+    return " ".join(part for part in parts if part)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_mm_ros.pipelines.tracking.measurement import UNKNOWN_LABEL
+
 _URGENT_SHARE = 1.0 / 3.0
 _LONGEST = 1.0  # in time constants
 
@@ -17,7 +19,8 @@ class LabelEvidence:
     """Counts of each label for each of n tracks, weighted by score, that fade with time.
 
     Counts of a Dirichlet distribution with exponential forgetting: the share of a label is its
-    expected probability.
+    expected probability. `UNKNOWN_LABEL` stands for measurements that say nothing of the class:
+    they neither outweigh a class nor let one be forgotten.
 
     Attributes:
         labels: all labels seen so far.
@@ -66,7 +69,8 @@ class LabelEvidence:
             tracks: which tracks, each once.
             labels: their labels, which must be known.
             scores: 0 to 1.
-            memories: time since the last measurement of each, in time constants of forgetting.
+            memories: time since the last measurement with a class of each, in time constants of
+                forgetting; 0 for a measurement without one, by which nothing is forgotten.
         """
         columns = [self.labels.index(label) for label in labels]
         weights = np.maximum(scores, 1e-3)  # a score of 0 still names a label
@@ -80,10 +84,37 @@ class LabelEvidence:
         squares[tracks, columns] += weights * scores
         return LabelEvidence(self.labels, counts, squares)
 
+    @property
+    def classes(self) -> NDArray[np.float64]:
+        """1 for each label that is a class, 0 for `UNKNOWN_LABEL`; float64 (labels,)."""
+        return np.array([float(label != UNKNOWN_LABEL) for label in self.labels])
+
     def shares(self) -> NDArray[np.float64]:
-        """How much of each track's evidence is for each label, float64 (n, labels)."""
-        total = self.counts.sum(axis=1, keepdims=True)
-        return np.asarray(self.counts / np.maximum(total, 1e-300))
+        """How much of each track's evidence is for each label, float64 (n, labels).
+
+        Of a track with a class, `UNKNOWN_LABEL` has no share; of one without, it has all.
+        """
+        counts = self.counts * self.classes
+        total = counts.sum(axis=1, keepdims=True)
+        shares = counts / np.maximum(total, 1e-300)
+        return np.where(total > 0.0, shares, 1.0 - self.classes)
+
+    @property
+    def classed(self) -> NDArray[np.bool_]:
+        """Which tracks have evidence of a class, bool (n,)."""
+        return np.asarray(np.any(self.counts * self.classes > 0.0, axis=1))
+
+    def likeness(self, labels: Sequence[str]) -> NDArray[np.float64]:
+        """How well each label goes with each track, float64 (labels, n).
+
+        The share of the label; 1 where either has no class, which goes with everything.
+        """
+        shares = self.shares()
+        columns = [self.labels.index(label) for label in labels]
+        found = np.asarray(shares[:, columns].T)
+        found[[label == UNKNOWN_LABEL for label in labels]] = 1.0
+        found[:, ~self.classed] = 1.0
+        return found
 
     def decide(self, urgent: tuple[str, ...]) -> tuple[list[str], NDArray[np.float64]]:
         """Each track's label, and the mean score (weighted by itself) that it was seen with.

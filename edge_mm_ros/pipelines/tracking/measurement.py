@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cached_property
 
 import numpy as np
@@ -11,9 +12,21 @@ from numpy.typing import NDArray
 
 from edge_mm_ros.datatypes import InvalidInput
 
+UNKNOWN_LABEL = "unknown"
+"""Of what was measured without a camera: something is there, and its class is not known."""
 _LARGEST_M = 1e6  # further away, squares of distances lose their digits
+_NEAREST_M = 1e-3
 _ROUNDING = 1e-6  # of a covariance's elements, as a share of the largest
 _LEAST_MINOR = 1e-14  # likewise; what is smaller is singular but for rounding
+
+
+class Birth(Enum):
+    """When a measurement that no track explains makes an object of its own known."""
+
+    AT_ONCE = "at once"
+    CONFIRMED = "confirmed"
+    """Only once its track is confirmed, or measured by what counts at once."""
+    NEVER = "never"
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +70,10 @@ class Measurement:
         bias_m2: float64 (3, 3), covariance of the error that successive measurements of the same
             sensors share, so that no averaging takes it away.
         radial: how fast it goes away from the sensor, where that is measured.
+        origin_m: float64 (3,), where it was seen from, where its direction is surer than its
+            distance (a camera's box): the distance may then be that of something else on the ray.
+        birth: when it makes a new object known.
+        sized: whether `size_m` was measured; else it only counts while nothing better is known.
     """
 
     position_m: NDArray[np.float64]
@@ -67,11 +84,16 @@ class Measurement:
     sources: tuple[str, ...]
     bias_m2: NDArray[np.float64] = field(default_factory=lambda: np.zeros((3, 3)))
     radial: RadialVelocity | None = None
+    origin_m: NDArray[np.float64] | None = None
+    birth: Birth = Birth.AT_ONCE
+    sized: bool = True
 
     def __post_init__(self) -> None:
         where = f"object '{self.label}'"
         _check_vector(self.position_m, f"{where}: its position")
         _check_vector(self.size_m, f"{where}: its size")
+        if self.origin_m is not None:
+            _check_vector(self.origin_m, f"{where}: where it was seen from")
         if not 0.0 <= self.score <= 1.0:
             raise InvalidInput("score", f"{where}: its score is {self.score:g}, expected 0 to 1")
         _check_covariance(self.noise_m2, f"{where}: its covariance", definite=True)
@@ -117,11 +139,14 @@ class Scan:
         sensor: its name.
         stamp_ns: capture time.
         measurements: one for each object.
+        content: what tells it from another scan of the same sensor and time; where it is empty,
+            the measurements do.
     """
 
     sensor: str
     stamp_ns: int
     measurements: tuple[Measurement, ...]
+    content: bytes = b""
 
     def __post_init__(self) -> None:
         if self.stamp_ns < 0:
@@ -130,7 +155,7 @@ class Scan:
     @cached_property
     def order(self) -> tuple[int, str, bytes]:
         """What scans are sorted by, whenever each arrived: stamp, sensor, content."""
-        content = b"".join(
+        content = self.content or b"".join(
             item.position_m.tobytes() + item.noise_m2.tobytes() + item.label.encode()
             for item in self.measurements
         )
@@ -140,6 +165,36 @@ class Scan:
     def positions_m(self) -> NDArray[np.float64]:
         """Positions, float64 (n, 3)."""
         return np.array([item.position_m for item in self.measurements]).reshape(-1, 3)
+
+    @cached_property
+    def rays(self) -> NDArray[np.float64]:
+        """Unit directions in which they were seen, float64 (n, 3); zeros where not told."""
+        rays = np.zeros((len(self.measurements), 3))
+        for index, item in enumerate(self.measurements):
+            if item.origin_m is not None:
+                ray = item.position_m - item.origin_m
+                rays[index] = ray / max(float(np.linalg.norm(ray)), _NEAREST_M)
+        return rays
+
+    @cached_property
+    def classless(self) -> NDArray[np.bool_]:
+        """Which have no class, bool (n,)."""
+        return np.array([item.label == UNKNOWN_LABEL for item in self.measurements], dtype=np.bool_)
+
+    @cached_property
+    def at_once(self) -> NDArray[np.bool_]:
+        """Which make a new object known at once, bool (n,)."""
+        return np.array([one.birth is Birth.AT_ONCE for one in self.measurements], dtype=np.bool_)
+
+    @cached_property
+    def sized(self) -> NDArray[np.bool_]:
+        """Of which the size was measured, bool (n,)."""
+        return np.array([item.sized for item in self.measurements], dtype=np.bool_)
+
+    @cached_property
+    def sizes_m(self) -> NDArray[np.float64]:
+        """Extents, float64 (n, 3)."""
+        return np.array([item.size_m for item in self.measurements]).reshape(-1, 3)
 
     @cached_property
     def noises_m2(self) -> NDArray[np.float64]:

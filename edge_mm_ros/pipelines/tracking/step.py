@@ -8,12 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_mm_ros.pipelines.stamps import NS_PER_S, to_ns
-from edge_mm_ros.pipelines.tracking.association import assign
+from edge_mm_ros.pipelines.tracking.association import (
+    STRAY_SIGMA_M,
+    Candidates,
+    Pairs,
+    assign,
+    within,
+)
 from edge_mm_ros.pipelines.tracking.imm import Estimates
-from edge_mm_ros.pipelines.tracking.measurement import Scan
+from edge_mm_ros.pipelines.tracking.measurement import Birth, Scan
+from edge_mm_ros.pipelines.tracking.motion import VX, VY
+from edge_mm_ros.pipelines.tracking.rough import worthless_m2
 from edge_mm_ros.pipelines.tracking.tracks import TrackerSettings, TrackSet
 
-_SIZE_GAIN = 0.3  # share of a new measurement in an object's size
+_GROW_GAIN, _SHRINK_GAIN = 0.3, 0.05  # share of a new measurement in an object's size
+_BESIDE_M = 0.3
+_FRESH_S = 0.5  # what was measured so lately is still there
+_ALIKE_MPS = 0.7  # two velocities of one object
+_TOGETHER_S = 3.0  # whom one scan showed apart so lately are two
 
 
 def step(tracks: TrackSet, scan: Scan, settings: TrackerSettings) -> TrackSet:
@@ -25,18 +37,23 @@ def step(tracks: TrackSet, scan: Scan, settings: TrackerSettings) -> TrackSet:
         settings: how the tracker works.
     """
     tracks = _predict(tracks, scan, settings)
-    rows, columns = _pairs(tracks, scan, settings)
-    tracks = _count_chances(tracks, scan, columns, settings)
-    tracks = _update(tracks, scan, rows, columns, settings)
-    unpaired = np.ones(len(scan.measurements), dtype=np.bool_)
-    unpaired[rows] = False
+    pairs = _pairs(tracks, scan)
+    tracks = _count_chances(tracks, scan, pairs.columns, settings)
+    tracks = _update(tracks, scan, pairs, settings)
+    new = np.array([item.birth is not Birth.NEVER for item in scan.measurements], dtype=np.bool_)
+    new[pairs.rows] = False
+    new &= ~_parts_of_known(tracks, scan)
+    new &= ~_in_the_place_of_others(scan, pairs)
     # The dead go after the update, so that pairs keep their indices till then.
-    return _begin(tracks.take(_alive(tracks, settings)), scan, np.flatnonzero(unpaired), settings)
+    tracks = tracks.take(_alive(tracks, settings) & ~_doubled(tracks, scan))
+    return _begin(tracks, scan, np.flatnonzero(new), settings)
 
 
 def _predict(tracks: TrackSet, scan: Scan, settings: TrackerSettings) -> TrackSet:
     """At the scan's time; what has been unseen for too long ends."""
-    tracks = tracks.take(scan.stamp_ns - tracks.hit_ns <= to_ns(settings.coast_s))
+    unseen_ns = scan.stamp_ns - tracks.hit_ns
+    remembered = tracks.confirmed & (unseen_ns <= to_ns(settings.motion.remember_s))
+    tracks = tracks.take(remembered | (unseen_ns <= to_ns(settings.coast_s)))
     elapsed_s = (scan.stamp_ns - tracks.stamp_ns) / NS_PER_S if len(tracks) else 0.0
     motion = tracks.motion.predicted(settings.motion, elapsed_s)
     labels = tuple(item.label for item in scan.measurements)
@@ -59,14 +76,74 @@ def _with_sensor(tracks: TrackSet, sensor: str) -> TrackSet:
     )
 
 
-def _pairs(
-    tracks: TrackSet, scan: Scan, settings: TrackerSettings
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _pairs(tracks: TrackSet, scan: Scan) -> Pairs:
     means, covariances = tracks.motion.overall
-    known = tracks.evidence.labels
-    labels = [known.index(item.label) for item in scan.measurements]
-    shares = tracks.evidence.shares()[:, labels].T
-    return assign(scan, means, covariances, tracks.biases_m2, shares)
+    likeness = tracks.evidence.likeness([item.label for item in scan.measurements])
+    return assign(
+        scan,
+        Candidates(means, covariances, tracks.biases_m2, likeness, tracks.unseen_s, tracks.sizes_m),
+    )
+
+
+def _parts_of_known(tracks: TrackSet, scan: Scan) -> NDArray[np.bool_]:
+    """Which measurements lie on an object that is known already, bool (n,).
+
+    Only those without a class, or which are no objects at once, are asked. Points of one object may
+    fall into several clusters, and those of neighbours into one; a second object would be told
+    where the first one is.
+    """
+    asked = scan.classless | ~scan.at_once
+    if not len(tracks) or not asked.any():
+        return np.zeros(len(scan.measurements), dtype=np.bool_)
+    means, covariances = tracks.motion.overall
+    gap = np.abs(scan.positions_m[:, None, :2] - means[None, :, :2])
+    reach = (scan.sizes_m[:, None, :2] + tracks.sizes_m[None, :, :2]) / 2.0
+    measured = scan.noises_m2 + scan.biases_m2
+    known = covariances[:, :3, :3] + tracks.biases_m2
+    axes = [0, 1]
+    # What is known badly, as where a car ends, must not hide what stands beside it.
+    slack = np.minimum(2.0 * np.sqrt(known[:, axes, axes]), _BESIDE_M)[None]
+    within = np.all(gap <= reach + slack + 2.0 * np.sqrt(measured[:, axes, axes])[:, None], axis=2)
+    return np.asarray(asked & np.any(within & (tracks.unseen_s <= _FRESH_S), axis=1))
+
+
+def _in_the_place_of_others(scan: Scan, pairs: Pairs) -> NDArray[np.bool_]:
+    """Which measurements lie where another one of the same scan has found something, bool (n,).
+
+    No two things stand in one place, so its distance is the other one's. Of two new ones the
+    surer stays; what is paired comes first.
+    """
+    if len(pairs.rows) == len(scan.measurements):  # none may begin anything
+        return np.zeros(len(scan.measurements), dtype=np.bool_)
+    gap = scan.positions_m[:, None, :2] - scan.positions_m[None, :, :2]
+    same = within(gap, scan.sizes_m[:, None], scan.sizes_m[None])
+    ranks = np.array([item.score for item in scan.measurements])
+    ranks[pairs.rows] += 2.0
+    ranks -= 1e-6 * np.arange(len(ranks))  # so that none is level with another
+    return np.asarray(np.any(same & (ranks[None] > ranks[:, None]), axis=1))
+
+
+def _doubled(tracks: TrackSet, scan: Scan) -> NDArray[np.bool_]:
+    """Which tracks stand for what an older track stands for too, bool (n,).
+
+    Both were measured lately, are in one place, and move alike; this scan shows one of them only,
+    and for a while no scan has shown both. Else two sensors might keep two tracks of one object
+    alive, each one its own.
+    """
+    means = tracks.motion.overall[0]
+    fresh = tracks.unseen_s <= _FRESH_S
+    hit = tracks.hit_ns == scan.stamp_ns
+    if hit.all() or not hit.any():
+        return np.zeros(len(tracks), dtype=np.bool_)
+    gap = means[:, None] - means[None]
+    close = within(gap, tracks.sizes_m[:, None], tracks.sizes_m[None])
+    alike = np.hypot(gap[..., VX], gap[..., VY]) <= _ALIKE_MPS
+    one_seen = hit[:, None] != hit[None]
+    # Tracks lie in the order of their beginnings.
+    older = np.tri(len(tracks), k=-1, dtype=np.bool_)
+    doubtful = close & alike & one_seen & older & fresh[:, None] & fresh[None]
+    apart = tracks.together_ns >= scan.stamp_ns - to_ns(_TOGETHER_S)
+    return np.asarray(np.any(doubtful & ~apart, axis=1))
 
 
 def _count_chances(
@@ -99,15 +176,16 @@ def _alive(tracks: TrackSet, settings: TrackerSettings) -> NDArray[np.bool_]:
 def _update(
     tracks: TrackSet,
     scan: Scan,
-    rows: NDArray[np.intp],
-    columns: NDArray[np.intp],
+    pairs: Pairs,
     settings: TrackerSettings,
 ) -> TrackSet:
     """Correct the tracks that the scan shows."""
+    rows, columns = pairs.rows, pairs.columns
     if not len(rows):
         return tracks
     items = [scan.measurements[row] for row in rows]
-    noises = scan.noises_m2[rows]
+    noises = scan.noises_m2[rows] + _doubts_m2(tracks, scan, pairs)
+    noises += worthless_m2(tracks, scan, pairs)
     biases = scan.biases_m2[rows]
     sensor = tracks.sensors.index(scan.sensor)
     # An error that two sensors do not share is new to the track that the other one led.
@@ -131,18 +209,32 @@ def _update(
     weight = own_m2 / (own_m2 + np.trace(noises, axis1=1, axis2=2))
     all_biases, sizes = tracks.biases_m2.copy(), tracks.sizes_m.copy()
     all_biases[columns] += weight[:, None, None] * (biases - all_biases[columns])
-    sizes[columns] += _SIZE_GAIN * (np.array([item.size_m for item in items]) - sizes[columns])
+    # A box at a stray distance has a wrong size; and what has no class shows a part of an object.
+    vague = pairs.stray | (scan.classless[rows] & tracks.classed[columns])
+    more = scan.sizes_m[rows] - sizes[columns]
+    # What hides a part of an object makes it look smaller; nothing makes it look larger for long.
+    gain = np.where(more > 0.0, _GROW_GAIN, _SHRINK_GAIN)
+    sizes[columns] += np.where((vague | ~scan.sized[rows])[:, None], 0.0, gain) * more
 
+    announced = tracks.announced.copy()
+    announced[columns] |= scan.at_once[rows]
     latest, rests = tracks.latest.copy(), tracks.rests.copy()
     hit_ns, heard_ns = tracks.hit_ns.copy(), tracks.heard_ns.copy()
+    classed_ns = tracks.classed_ns.copy()
     for row, column, item in zip(rows, columns, items, strict=True):
         latest[column] = (*scan.order, int(row))
         rests[column, sensor] = item.sources
-    memories = (scan.stamp_ns - hit_ns[columns]) / NS_PER_S / settings.motion.label_memory_s
+    classless = scan.classless[rows]
+    memories = (scan.stamp_ns - classed_ns[columns]) / NS_PER_S / settings.motion.label_memory_s
+    memories[classless] = 0.0
     hit_ns[columns] = scan.stamp_ns
+    classed_ns[columns[~classless]] = scan.stamp_ns
     heard_ns[columns, sensor] = scan.stamp_ns
+    together_ns = tracks.together_ns.copy()
+    together_ns[np.ix_(columns, columns)] = scan.stamp_ns
     return replace(
         tracks,
+        together_ns=together_ns,
         motion=tracks.motion.replaced(columns, after),
         evidence=tracks.evidence.added(
             columns,
@@ -151,12 +243,32 @@ def _update(
             memories,
         ),
         biases_m2=all_biases,
+        announced=announced,
         sizes_m=sizes,
         latest=latest,
         hit_ns=hit_ns,
+        classed_ns=classed_ns,
         heard_ns=heard_ns,
         rests=rests,
     )
+
+
+def _doubts_m2(tracks: TrackSet, scan: Scan, pairs: Pairs) -> NDArray[np.float64]:
+    """What the measurements of pairs err by beyond their own covariances, float64 (n, 3, 3).
+
+    A stray distance says nothing. What is smaller than the object is the part of it that is not
+    hidden, and its middle lies aside by up to half of what is missing. What has no class and is
+    larger holds more than the object: its middle may lie anywhere within half of the difference
+    (variance of a uniform distribution).
+    """
+    rays = scan.rays[pairs.rows]
+    doubts = (pairs.stray * STRAY_SIGMA_M**2)[:, None, None] * rays[:, :, None] * rays[:, None]
+    missing = (tracks.sizes_m[pairs.columns] - scan.sizes_m[pairs.rows])[:, :2] / 2.0
+    vague = scan.classless[pairs.rows] & tracks.classed[pairs.columns]
+    beyond = np.minimum(missing, 0.0) ** 2 / 3.0 * (vague & scan.sized[pairs.rows])[:, None]
+    usual = vague[:, None] | (scan.sized[pairs.rows])[:, None]
+    doubts[:, [0, 1], [0, 1]] += np.maximum(missing, 0.0) ** 2 * usual + beyond
+    return np.asarray(doubts)
 
 
 def _begin(
@@ -177,6 +289,9 @@ def _begin(
     heard_ns = np.full(rests.shape, -1, dtype=np.int64)
     heard_ns[:, sensor] = scan.stamp_ns
     ones = np.ones(count, dtype=np.int64)
+    together_ns = np.pad(tracks.together_ns, (0, count), constant_values=-1)
+    shown = np.flatnonzero(np.pad(tracks.hit_ns == scan.stamp_ns, (0, count), constant_values=True))
+    together_ns[np.ix_(shown, shown)] = scan.stamp_ns
     evidence = tracks.evidence.with_new(count).added(
         np.arange(first, first + count),
         [item.label for item in items],
@@ -192,9 +307,12 @@ def _begin(
         born=np.concatenate([tracks.born, keys]),
         latest=np.concatenate([tracks.latest, keys]),
         hit_ns=np.concatenate([tracks.hit_ns, scan.stamp_ns * ones]),
+        classed_ns=np.concatenate([tracks.classed_ns, scan.stamp_ns * ones]),
         chances=np.concatenate([tracks.chances, ones]),
         hits=np.concatenate([tracks.hits, ones]),
         confirmed=np.concatenate([tracks.confirmed, ones * settings.motion.confirm_hits == 1]),
+        announced=np.concatenate([tracks.announced, scan.at_once[new]]),
         heard_ns=np.concatenate([tracks.heard_ns, heard_ns]),
         rests=np.concatenate([tracks.rests, rests]),
+        together_ns=together_ns,
     )

@@ -73,10 +73,19 @@ class Tracker:
             self._forget(self.tracks.stamp_ns - horizon_ns)
         return self.tracks.objects(self.settings, self._id)
 
-    def _insert(self, scan: Scan, place: int) -> None:
+    def exchange(self, scan: Scan) -> None:
+        """Put a scan in the place of the kept one with the same order, if there still is one.
+
+        So what was measured can be told better, once more is known of its time.
+        """
+        place = bisect_left(self._entries, scan.order, key=lambda entry: entry.scan.order)
+        if place < len(self._entries) and self._entries[place].scan.order == scan.order:
+            self._insert(scan, place, instead=True)
+
+    def _insert(self, scan: Scan, place: int, *, instead: bool = False) -> None:
         """Apply a scan at its place among the kept ones, and those after it again."""
         shown = self.tracks
-        pending = [scan, *(entry.scan for entry in self._entries[place:])]
+        pending = [scan, *(entry.scan for entry in self._entries[place + instead :])]
         del self._entries[place:]
         for each in pending:
             self._entries.append(_Entry(each, step(self.tracks, each, self.settings)))

@@ -26,7 +26,7 @@ class TrackerSettings:
 
     Attributes:
         motion: how objects move, and when tracks count.
-        coast_s: how long a track lives unseen.
+        coast_s: how long an unseen object is told.
         max_speed_mps: fastest motion, taken as two standard deviations.
         source_s: how long a sensor counts among those that an object rests on.
     """
@@ -51,12 +51,15 @@ class TrackSet:
         born: `MeasurementKey` of each, object (n,): the measurement that it began with.
         latest: `MeasurementKey` of each, object (n,): its last measurement.
         hit_ns: int64 (n,), when it was measured last.
+        classed_ns: int64 (n,), when it was measured last with a class, or began.
         chances: int64 (n,), how many pictures could have shown it.
         hits: int64 (n,), the newest of them as bits, the last one lowest: whether they did.
         confirmed: bool (n,).
+        announced: bool (n,), which are told before they are confirmed.
         sensors: all sensors that have been heard.
         heard_ns: int64 (n, sensors), when each sensor measured each last; -1: never.
         rests: object (n, sensors), the sources of that measurement, ``tuple[str, ...]``.
+        together_ns: int64 (n, n), when one scan last showed both of a pair; -1: never.
     """
 
     stamp_ns: int
@@ -67,12 +70,15 @@ class TrackSet:
     born: NDArray[np.object_]
     latest: NDArray[np.object_]
     hit_ns: NDArray[np.int64]
+    classed_ns: NDArray[np.int64]
     chances: NDArray[np.int64]
     hits: NDArray[np.int64]
     confirmed: NDArray[np.bool_]
+    announced: NDArray[np.bool_]
     sensors: tuple[str, ...]
     heard_ns: NDArray[np.int64]
     rests: NDArray[np.object_]
+    together_ns: NDArray[np.int64]
 
     @classmethod
     def empty(cls, stamp_ns: int = 0) -> TrackSet:
@@ -89,10 +95,13 @@ class TrackSet:
             none,
             none,
             none,
+            none,
+            np.zeros(0, dtype=np.bool_),
             np.zeros(0, dtype=np.bool_),
             (),
             np.zeros((0, 0), dtype=np.int64),
             np.zeros((0, 0), dtype=object),
+            np.zeros((0, 0), dtype=np.int64),
         )
 
     def __len__(self) -> int:
@@ -112,48 +121,76 @@ class TrackSet:
             self.born[chosen],
             self.latest[chosen],
             self.hit_ns[chosen],
+            self.classed_ns[chosen],
             self.chances[chosen],
             self.hits[chosen],
             self.confirmed[chosen],
+            self.announced[chosen],
             self.sensors,
             self.heard_ns[chosen],
             self.rests[chosen],
+            self.together_ns[np.ix_(chosen, chosen)],
         )
+
+    @property
+    def classed(self) -> NDArray[np.bool_]:
+        """Which have a class, bool (n,)."""
+        return self.evidence.classed
+
+    @property
+    def unseen_s(self) -> NDArray[np.float64]:
+        """Since when each was not measured, float64 (n,)."""
+        return np.asarray((self.stamp_ns - self.hit_ns) / NS_PER_S)
+
+    def told(self, settings: TrackerSettings) -> NDArray[np.bool_]:
+        """Which are told, bool (n,): those that are seen, and confirmed ones for a while after.
+
+        A prediction claims no place longer than it knows it: not beyond
+        `TrackerSettings.coast_s`, nor once the standard deviation of its place along any horizontal
+        direction exceeds `TrackingParams.predicted_sigma_m`.
+        """
+        spread = self.motion.overall[1]
+        x, y, shared = spread[:, 0, 0], spread[:, 1, 1], spread[:, 0, 1]
+        widest_m2 = (x + y) / 2.0 + np.hypot((x - y) / 2.0, shared)
+        known = widest_m2 <= settings.motion.predicted_sigma_m**2
+        known |= self.unseen_s <= settings.source_s
+        known &= self.stamp_ns - self.hit_ns <= to_ns(settings.coast_s)
+        return np.asarray((self.confirmed & known) | (self.announced & (self.hits & 1 == 1)))
 
     def objects(
         self, settings: TrackerSettings, track_id: Callable[[MeasurementKey], str]
     ) -> tuple[Object3D, ...]:
-        """What is known of each object now.
+        """What is known of each object now, of those that are `told`.
 
-        A track that is not confirmed is left out while it is not seen. The score of what is not
-        seen fades with the time constant `TrackerSettings.coast_s`.
+        The score of what is not seen fades with the time constant `TrackerSettings.coast_s`.
 
         Args:
             settings: how the tracker works.
             track_id: gives the id of the track that began with a measurement.
         """
-        if not len(self):
+        tracks = self.take(self.told(settings))
+        if not len(tracks):
             return ()
-        means, covariances = self.motion.overall
-        labels, scores = self.evidence.decide(settings.motion.urgent_labels)
-        unseen_s = (self.stamp_ns - self.hit_ns) / NS_PER_S
-        scores = scores * np.exp(-unseen_s / max(settings.coast_s, 1e-9))
-        places = covariances[:, :3, :3] + self.biases_m2
-        velocities = np.zeros((len(self), 3))
+        means, covariances = tracks.motion.overall
+        labels, scores = tracks.evidence.decide(settings.motion.urgent_labels)
+        scores = scores * np.exp(-tracks.unseen_s / max(settings.coast_s, 1e-9))
+        velocities = np.zeros((len(tracks), 3))
         velocities[:, :2] = means[:, [VX, VY]]
-        sources = self._sources(settings.source_s)
         return tuple(
             Object3D(
-                track_id(self.born[index]),
-                labels[index],
-                float(scores[index]),
-                means[index, :3],
-                self.sizes_m[index].copy(),
-                places[index],
-                sources[index],
-                velocity_mps=velocities[index],
+                track_id(born), label, score, place, size, covariance, sources, velocity_mps=speed
             )
-            for index in np.flatnonzero(self.confirmed | (self.hits & 1).astype(bool)).tolist()
+            for born, label, score, place, size, covariance, sources, speed in zip(
+                tracks.born,
+                labels,
+                scores.tolist(),
+                means[:, :3],
+                tracks.sizes_m,
+                covariances[:, :3, :3] + tracks.biases_m2,
+                tracks._sources(settings.source_s),
+                velocities,
+                strict=True,
+            )
         )
 
     def _sources(self, source_s: float) -> list[tuple[str, ...]]:

@@ -1,26 +1,34 @@
 """Refuses text that a recogniser invents where nothing, or nothing clear, was said.
 
 Whisper was trained on subtitles: from silence and noise it makes the phrases with which videos
-end, and loops. Its own measures (Radford et al. 2022, section 4.5) tell most of that apart.
+end, and loops. Its own measures (Radford et al. 2022, section 4.5) tell most of that apart. Unlike
+there, a high no-speech probability counts however probable the text is: loops are very probable.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 
 from edge_mm_ros.backends import TranscribedSegment
+from edge_mm_ros.datatypes import SpokenWord
+from edge_mm_ros.params.safety_rules import words_of
 from edge_mm_ros.params.speech_transcriber import SpeechTranscriberParams
 
-_WEAK_LOG_PROBABILITY = -1.0
 _CLEAR_LOG_PROBABILITY = -0.8
 _CLEAR_NO_SPEECH = 0.5
+# People do say "no no no no" and "help me, help me, help me".
+_LOOP_TIMES_SHORT = 7
+_LOOP_LONG = 3
+_LOOP_TIMES = 3
+_LOOP_WORDS = 12
 _WORDS_AT_ONCE = 3
 _WORDS_PER_S = 7.0
 _PHANTOMS = frozenset(
     {
         "you",
+        "i love you",
+        "i love you so much",
         "thank you",
         "thank you very much",
         "thank you so much",
@@ -45,12 +53,28 @@ _PHANTOMS = frozenset(
 )
 # Remarks on the sound, such as [BLANK_AUDIO], (music) or a note sign, are nobody's words.
 _REMARK = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|[\u2669-\u266f]")
+_CLOSING = {"[": "]", "(": ")", "*": "*"}
 
 
 def spoken_text(text: str) -> str:
     """The text without remarks on the sound; empty where no letter or digit is left."""
     kept = " ".join(_REMARK.sub(" ", text).split())
     return kept if re.search(r"\w", kept) else ""
+
+
+def without_remarks(words: Sequence[SpokenWord]) -> list[SpokenWord]:
+    """The words that somebody spoke; a remark may be several words long."""
+    kept = []
+    closing = ""
+    for word in words:
+        text = word.text
+        if not closing and text[0] in _CLOSING:
+            closing, text = _CLOSING[text[0]], text[1:]
+        elif not closing and spoken_text(text):
+            kept.append(word)
+        if closing and closing in text:
+            closing = ""
+    return kept
 
 
 def why_refused(
@@ -71,32 +95,40 @@ def why_refused(
     log_probability = segment.average_log_probability
     if not log_probability >= params.min_log_probability:
         return f"too uncertain (mean log probability {log_probability:.2f})"
-    silent = segment.no_speech_probability > params.max_no_speech
-    if silent and log_probability < _WEAK_LOG_PROBABILITY:
-        return f"no speech (probability {segment.no_speech_probability:.2f})"
-    words = len(text.split())
-    if words > _WORDS_AT_ONCE + _WORDS_PER_S * voiced_s:
-        return f"{words} words in {voiced_s:.1f} s of speech"
+    words = words_of(text)
+    if _loops(words):
+        return f"a loop ('{text[:40]}')"
+    if len(words) > _WORDS_AT_ONCE + _WORDS_PER_S * voiced_s:
+        return f"{len(words)} words in {voiced_s:.1f} s of speech"
     clear = (
         segment.no_speech_probability < _CLEAR_NO_SPEECH
         and log_probability > _CLEAR_LOG_PROBABILITY
     )
-    if _bare(text) in _PHANTOMS and not clear:
+    if not clear and _is_phantom(text):
         return f"'{text}' is what the recogniser makes of silence"
+    if segment.no_speech_probability > params.max_no_speech:
+        return f"no speech (probability {segment.no_speech_probability:.2f})"
     return ""
 
 
-def confidence(segments: Sequence[TranscribedSegment]) -> float:
-    """How far a text can be believed, 0 to 1.
+def _loops(words: Sequence[str]) -> bool:
+    """Whether words come again and again, one after the other, as nobody says them."""
+    for length in range(1, _LOOP_WORDS + 1):
+        times = _LOOP_TIMES_SHORT if length < _LOOP_LONG else _LOOP_TIMES
+        for begin in range(len(words) - length * times + 1):
+            part = tuple(words[begin : begin + length])
+            rest = (
+                tuple(words[begin + i * length : begin + (i + 1) * length]) for i in range(times)
+            )
+            if all(other == part for other in rest):
+                return True
+    return False
 
-    The mean probability of its tokens, ``exp(mean log probability)`` weighted by length, times
-    the probability that there is speech at all.
-    """
-    weights = [max(1e-3, segment.end_s - segment.start_s) for segment in segments]
-    total = sum(weights)
-    mean = sum(w * s.average_log_probability for w, s in zip(weights, segments)) / total
-    no_speech = sum(w * s.no_speech_probability for w, s in zip(weights, segments)) / total
-    return min(1.0, max(0.0, math.exp(min(0.0, mean)) * (1.0 - no_speech)))
+
+def _is_phantom(text: str) -> bool:
+    """Whether a text is one of the known phrases, or several of them in a row."""
+    parts = [bare for part in re.split(r"[.,;!?]", text) if (bare := _bare(part))]
+    return _bare(text) in _PHANTOMS or (bool(parts) and all(part in _PHANTOMS for part in parts))
 
 
 def _bare(text: str) -> str:

@@ -31,9 +31,10 @@ class TranscriptionPipeline:
     def reset(self) -> None:
         """Forget everything that was heard."""
         self._finder.reset()
+        self._recognizer.reset()
 
     def push(self, chunk: AudioChunk) -> list[Transcript]:
-        """What was said in the utterances that end with this chunk.
+        """What was said in the utterances that end with this chunk, and in the one that goes on.
 
         Raises:
             InvalidInput: the chunk cannot be used.

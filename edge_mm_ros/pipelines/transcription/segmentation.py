@@ -1,20 +1,33 @@
-"""Cuts utterances out of frames with their voice probability."""
+"""Cuts utterances out of frames with their voice probability, and shows them while they grow."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_mm_ros.params.speech_transcriber import SpeechTranscriberParams
+from edge_mm_ros.pipelines.stamps import to_ns
 from edge_mm_ros.pipelines.transcription.resampling import SAMPLE_RATE_HZ
 from edge_mm_ros.pipelines.transcription.voice_activity import FRAME_SAMPLES
 
 _FRAME_S = FRAME_SAMPLES / SAMPLE_RATE_HZ
 _PAUSE_FRAMES = 5
+
+
+class Ending(Enum):
+    """How an utterance stands."""
+
+    GOES_ON = "goes on"
+    PAUSES = "pauses"
+    """It goes on, but nothing was said for a moment: the words so far are whole."""
+    ENDED = "ended"
+    CUT = "cut"
+    """It was too long: what follows belongs to it, and the cut may go through a word."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,30 +36,36 @@ class Span:
 
     Attributes:
         samples: float32 (n,), 16 kHz, with some sound before and after the speech.
+        begin: position of the first of them in the stream.
         first: position of the first spoken sample in the stream.
         last: position just after the last spoken sample.
         voiced_s: how long it was surely speech.
         voice_probability: mean over those frames.
+        ending: whether it goes on.
     """
 
     samples: NDArray[np.float32]
+    begin: int
     first: int
     last: int
     voiced_s: float
     voice_probability: float
+    ending: Ending
 
 
 @dataclass(frozen=True, eq=False)
 class Utterance:
-    """Speech between two silences.
+    """Speech between two silences, or what was heard of it so far.
 
     Attributes:
         samples: float32 (n,), mono, 16 kHz, with some sound before and after the speech.
-        start_ns: capture time of the first spoken sample.
+        start_ns: capture time of the first spoken sample; the same for all of one utterance.
         end_ns: capture time just after the last spoken sample.
         voiced_s: how long it was surely speech.
         voice_probability: mean over those frames, 0 to 1.
         frame_id: the microphone's frame.
+        lead_s: how much of the samples comes before the first spoken one.
+        ending: whether it goes on.
     """
 
     samples: NDArray[np.float32]
@@ -55,6 +74,28 @@ class Utterance:
     voiced_s: float
     voice_probability: float
     frame_id: str
+    lead_s: float = 0.0
+    ending: Ending = Ending.ENDED
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self.ending in (Ending.ENDED, Ending.CUT)
+
+    @property
+    def samples_ns(self) -> int:
+        """Capture time of the first of all samples."""
+        return self.start_ns - to_ns(self.lead_s)
+
+
+def without_outdated(utterances: Iterable[Utterance]) -> list[Utterance]:
+    """Utterances without those that one further on says all of and more."""
+    kept: list[Utterance] = []
+    for utterance in utterances:
+        if kept and kept[-1].start_ns == utterance.start_ns and not kept[-1].complete:
+            kept.pop()
+        kept.append(utterance)
+    return kept
 
 
 @dataclass
@@ -86,9 +127,14 @@ class UtteranceSegmenter:
         self._frames = _Frames()
         self.speaking = False
         self._silent = 0
+        self._unshown = 0
 
     def push(self, frames: Sequence[NDArray[np.float32]], voice: Sequence[float]) -> list[Span]:
-        """The utterances that end with these frames (512 samples each)."""
+        """The utterances that end with these frames (512 samples each), and those that grow.
+
+        One that grows is shown every `hypothesis_step_s` and when it pauses; where it is shown
+        depends on the sound alone, not on how many frames come at once.
+        """
         found = []
         for samples, probability in zip(frames, voice):
             self._frames.samples.append(samples)
@@ -100,7 +146,7 @@ class UtteranceSegmenter:
 
     def flush(self) -> list[Span]:
         """The utterance that is going on, as far as it was heard."""
-        span = self._take(len(self._frames.voice)) if self.speaking else None
+        span = self._take(len(self._frames.voice), Ending.ENDED) if self.speaking else None
         self.speaking = False
         return [] if span is None else [span]
 
@@ -111,17 +157,28 @@ class UtteranceSegmenter:
                 self._frames.drop(len(self._frames.voice) - _frames_of(params.pre_roll_s))
                 return None
             self.speaking = True
-            self._silent = 0
+            self._silent = self._unshown = 0
         if probability >= params.speech_threshold:
             self._silent = 0
         elif probability < params.silence_threshold or self._silent:
             self._silent += 1
+        self._unshown += 1
         if self._silent >= _frames_of(params.end_silence_s):
             self.speaking = False
-            return self._take(len(self._frames.voice))
+            return self._take(len(self._frames.voice), Ending.ENDED)
         if len(self._frames.voice) >= _frames_of(params.max_utterance_s):
-            return self._take(self._best_pause())
+            return self._take(self._best_pause(), Ending.CUT)
+        if not params.incremental:
+            return None
+        if self._silent == _frames_of(params.settle_s):
+            return self._shown(Ending.PAUSES)
+        if not self._silent and self._unshown >= _frames_of(params.hypothesis_step_s):
+            return self._shown(Ending.GOES_ON)
         return None
+
+    def _shown(self, ending: Ending) -> Span | None:
+        self._unshown = 0
+        return self._span(len(self._frames.voice), ending)
 
     def _best_pause(self) -> int:
         """The quietest place of the second half: the lowest mean over five frames."""
@@ -130,25 +187,32 @@ class UtteranceSegmenter:
         half = len(means) // 2
         return half + int(np.argmin(means[half:])) + _PAUSE_FRAMES // 2 + 1
 
-    def _take(self, end: int) -> Span | None:
+    def _take(self, end: int, ending: Ending) -> Span | None:
         """Take the first `end` frames as an utterance; the rest stays."""
+        span = self._span(end, ending)
+        self._unshown = 0
+        # The end of the silence serves as the pre-roll of the next utterance.
+        padding = _frames_of(self.params.pre_roll_s)
+        self._frames.drop(end if self.speaking else max(0, end - padding))
+        return span
+
+    def _span(self, end: int, ending: Ending) -> Span | None:
+        """The first `end` frames; None where too little of them is speech."""
         voice = np.asarray(self._frames.voice[:end])
         spoken = np.flatnonzero(voice >= self.params.speech_threshold)
-        samples = self._frames.samples[:end]
-        begin = self._frames.begin
-        padding = _frames_of(self.params.pre_roll_s)
-        # The end of the silence serves as the pre-roll of the next utterance.
-        self._frames.drop(end if self.speaking else max(0, end - padding))
         if len(spoken) == 0 or len(spoken) * _FRAME_S < self.params.min_speech_s:
             return None
+        padding = _frames_of(self.params.pre_roll_s)
         first, last = int(spoken[0]), int(spoken[-1]) + 1
-        kept = samples[max(0, first - padding) : last + padding]
+        begin = max(0, first - padding)
         return Span(
-            samples=np.concatenate(kept),
-            first=(begin + first) * FRAME_SAMPLES,
-            last=(begin + last) * FRAME_SAMPLES,
+            samples=np.concatenate(self._frames.samples[begin : min(end, last + padding)]),
+            begin=(self._frames.begin + begin) * FRAME_SAMPLES,
+            first=(self._frames.begin + first) * FRAME_SAMPLES,
+            last=(self._frames.begin + last) * FRAME_SAMPLES,
             voiced_s=len(spoken) * _FRAME_S,
             voice_probability=float(voice[spoken].mean()),
+            ending=ending,
         )
 
 

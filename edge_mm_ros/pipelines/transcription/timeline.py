@@ -69,6 +69,7 @@ class StampTimeline:
         self._placed = 0
         self._last: tuple[int, int] | None = None
         self._paces: deque[float] = deque(maxlen=_PACE_CHUNKS)
+        self._repeats = 0
 
     def place(self, chunk: AudioChunk) -> Placement:
         """Say where a chunk belongs; it counts as taken.
@@ -77,6 +78,13 @@ class StampTimeline:
             InvalidInput: all of it was heard already (``stamp_repeated``), or the stamps of the
                 last chunks advance faster or slower than the sound (``sample_rate``).
         """
+        self._repeats = self._repeats + 1 if self._is_last_again(chunk) else 0
+        if 0 < self._repeats < _PACE_CHUNKS:  # more of them is a clock that stands still
+            raise InvalidInput(
+                "stamp_repeated",
+                f"a chunk of audio came twice with the stamp {chunk.stamp_ns} ns; the second is "
+                "left out; do two publishers send the same sound?",
+            )
         self._check_pace(chunk)
         if chunk.sample_rate_hz != self._rate_hz or chunk.samples.shape[1] != self._channels:
             return self._restart(chunk)
@@ -107,6 +115,9 @@ class StampTimeline:
             )
         self._placed += len(chunk.samples) - samples
         return Placement(self._stretch, skip_samples=samples)
+
+    def _is_last_again(self, chunk: AudioChunk) -> bool:
+        return self._last == (chunk.stamp_ns, chunk.duration_ns)
 
     def _restart(self, chunk: AudioChunk, fault: InvalidInput | None = None) -> Placement:
         self._rate_hz, self._channels = chunk.sample_rate_hz, int(chunk.samples.shape[1])

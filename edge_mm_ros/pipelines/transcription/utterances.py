@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edge_mm_ros.datatypes import AudioChunk, InvalidInput
 from edge_mm_ros.params.speech_transcriber import SpeechTranscriberParams
+from edge_mm_ros.pipelines.stamps import NS_PER_S
 from edge_mm_ros.pipelines.transcription.resampling import SAMPLE_RATE_HZ, MonoResampler
 from edge_mm_ros.pipelines.transcription.segmentation import Span, Utterance, UtteranceSegmenter
 from edge_mm_ros.pipelines.transcription.timeline import Placement, StampTimeline, Stretch
@@ -39,6 +40,7 @@ class UtteranceFinder:
         self._resampler = MonoResampler(SAMPLE_RATE_HZ)
         self._stretch: Stretch | None = None
         self._rest = np.zeros(0, dtype=np.float32)
+        self._begun: tuple[int, int] = (-1, 0)
 
     @property
     def params(self) -> SpeechTranscriberParams:
@@ -69,7 +71,7 @@ class UtteranceFinder:
         self._begin_stretch()
 
     def push(self, chunk: AudioChunk) -> list[Utterance]:
-        """The utterances that end with this chunk.
+        """The utterances that end with this chunk, and the one that goes on, as it grows.
 
         Raises:
             InvalidInput: the chunk is empty, or its stamp shows that it cannot be right.
@@ -109,6 +111,7 @@ class UtteranceFinder:
     def _begin_stretch(self) -> None:
         self._stretch = None
         self._rest = np.zeros(0, dtype=np.float32)
+        self._begun = (-1, 0)
         self._voice.reset()
         self._segmenter.reset()
 
@@ -122,19 +125,23 @@ class UtteranceFinder:
 
     def _located(self, spans: list[Span]) -> list[Utterance]:
         stretch = self._stretch
-        if stretch is None:
-            return []
-        return [
-            Utterance(
-                samples=span.samples,
-                start_ns=stretch.capture_ns(span.first),
-                end_ns=stretch.capture_ns(span.last),
-                voiced_s=span.voiced_s,
-                voice_probability=span.voice_probability,
-                frame_id=self._frame_id,
-            )
-            for span in spans
-        ]
+        return [] if stretch is None else [self._utterance(span, stretch) for span in spans]
+
+    def _utterance(self, span: Span, stretch: Stretch) -> Utterance:
+        if self._begun[0] != span.first:
+            # Drift moves the stamps slowly; an utterance begins at one time all the same.
+            self._begun = (span.first, stretch.capture_ns(span.first))
+        start_ns = self._begun[1]
+        return Utterance(
+            samples=span.samples,
+            start_ns=start_ns,
+            end_ns=start_ns + (span.last - span.first) * NS_PER_S // SAMPLE_RATE_HZ,
+            voiced_s=span.voiced_s,
+            voice_probability=span.voice_probability,
+            frame_id=self._frame_id,
+            lead_s=(span.first - span.begin) / SAMPLE_RATE_HZ,
+            ending=span.ending,
+        )
 
 
 def _fitted(chunk: AudioChunk, placement: Placement) -> NDArray[np.float32]:

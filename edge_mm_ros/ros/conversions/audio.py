@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from audio_common_msgs.msg import AudioData, AudioDataStamped, AudioInfo
 from numpy.typing import NDArray
 
 from edge_mm_ros.datatypes import AudioChunk, InvalidInput
-from edge_mm_ros.ros.conversions.stamps import to_ns
+from edge_mm_ros.ros.conversions.stamps import to_ns, to_stamp
 
 MIN_SAMPLE_RATE_HZ = 8_000
 MAX_SAMPLE_RATE_HZ = 48_000
@@ -58,6 +59,11 @@ class AudioFormat:
                 "sample_format",
                 f"audio sample format '{self.sample_format}'; supported: {', '.join(_DTYPES)}",
             )
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one sample of all channels."""
+        return _DTYPES[self.sample_format].itemsize * self.channels
 
 
 def format_from_info(info: AudioInfo) -> AudioFormat:
@@ -108,7 +114,7 @@ def samples_from_bytes(data: bytes, form: AudioFormat) -> NDArray[np.float32]:
             channels, they last over a minute, or floats are not finite or far above 1.
     """
     dtype = _DTYPES[form.sample_format]
-    frame_bytes = dtype.itemsize * form.channels
+    frame_bytes = form.frame_bytes
     if not data:
         raise InvalidInput("empty", "the audio message holds no bytes")
     if len(data) % frame_bytes:
@@ -135,3 +141,30 @@ def samples_from_bytes(data: bytes, form: AudioFormat) -> NDArray[np.float32]:
             "and 1; are they integers?",
         )
     return np.clip(samples, -1.0, 1.0).astype(np.float32)
+
+
+def info_to_msg(form: AudioFormat) -> AudioInfo:
+    """The format of plain samples as ``audio_info`` tells it."""
+    return AudioInfo(
+        channels=form.channels,
+        sample_rate=form.sample_rate_hz,
+        sample_format=form.sample_format,
+        bitrate=form.sample_rate_hz * form.frame_bytes * 8,
+        coding_format="wave",
+    )
+
+
+def stamped_from_bytes(data: bytes, stamp_ns: int, frame_id: str) -> AudioDataStamped:
+    """Interleaved samples as a message.
+
+    Args:
+        data: in the format that ``audio_info`` tells.
+        stamp_ns: capture time of the first sample, nanoseconds.
+        frame_id: the microphone's frame.
+    """
+    message = AudioDataStamped()
+    message.header.stamp = to_stamp(stamp_ns)
+    message.header.frame_id = frame_id
+    # An array is taken as it is; other sequences are checked byte by byte.
+    message.audio.data = array("B", data)
+    return message

@@ -23,11 +23,16 @@ from edge_mm_ros.ros.conversions.stamps import to_ns, to_stamp
 
 
 def detections_to_msg(detections: Detections) -> Detection2DArray:
-    """A message; `class_id` is the class's name and `id` is empty, as nothing is tracked yet."""
+    """A message; `class_id` is the class's name, `id` is empty where boxes are not followed."""
     header = Header(stamp=to_stamp(detections.stamp_ns), frame_id=detections.frame_id)
     message = Detection2DArray(header=header)
-    for box, score, label in zip(
-        detections.boxes_px.tolist(), detections.scores.tolist(), detections.labels, strict=True
+    ids = detections.track_ids or ("",) * len(detections)
+    for box, score, label, track_id in zip(
+        detections.boxes_px.tolist(),
+        detections.scores.tolist(),
+        detections.labels,
+        ids,
+        strict=True,
     ):
         left, top, right, bottom = box
         centre = Pose2D(position=Point2D(x=(left + right) / 2, y=(top + bottom) / 2))
@@ -37,6 +42,7 @@ def detections_to_msg(detections: Detections) -> Detection2DArray:
                 header=header,
                 results=[ObjectHypothesisWithPose(hypothesis=hypothesis)],
                 bbox=BoundingBox2D(center=centre, size_x=right - left, size_y=bottom - top),
+                id=track_id,
             )
         )
     return message
@@ -54,11 +60,12 @@ def detections_from_msg(message: Detection2DArray) -> Detections:
     rows = [_read(detection, index) for index, detection in enumerate(message.detections)]
     rows.sort(key=lambda row: -row[1])
     return Detections(
-        boxes_px=np.array([box for box, _, _ in rows], dtype=np.float32).reshape(-1, 4),
-        scores=np.array([score for _, score, _ in rows], dtype=np.float32),
-        labels=tuple(label for _, _, label in rows),
+        boxes_px=np.array([box for box, *_ in rows], dtype=np.float32).reshape(-1, 4),
+        scores=np.array([score for _, score, *_ in rows], dtype=np.float32),
+        labels=tuple(label for _, _, label, _ in rows),
         stamp_ns=to_ns(message.header.stamp),
         frame_id=message.header.frame_id,
+        track_ids=tuple(ids) if any(ids := [track_id for *_, track_id in rows]) else (),
     )
 
 
@@ -81,7 +88,7 @@ def vision_info_to_msg(
 
 def _read(
     detection: Detection2D, index: int
-) -> tuple[tuple[float, float, float, float], float, str]:
+) -> tuple[tuple[float, float, float, float], float, str, str]:
     if not detection.results:
         raise InvalidInput("no_hypothesis", f"detection {index} has no class")
     best = max((result.hypothesis for result in detection.results), key=lambda h: h.score)
@@ -97,4 +104,4 @@ def _read(
     half_width = (box.size_x * cosine + box.size_y * sine) / 2
     half_height = (box.size_x * sine + box.size_y * cosine) / 2
     corners = (x - half_width, y - half_height, x + half_width, y + half_height)
-    return corners, best.score, best.class_id
+    return corners, best.score, best.class_id, detection.id

@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 import array
+import math
 
 import numpy as np
+from numpy.typing import NDArray
 from sensor_msgs.msg import PointCloud2, PointField
 
 from edge_mm_ros.datatypes import InvalidInput, PointCloud
 from edge_mm_ros.ros.conversions.stamps import to_ns, to_stamp
 
-_FORMATS = {PointField.FLOAT32: "f4", PointField.FLOAT64: "f8"}
+_FORMATS = {
+    PointField.INT8: "i1",
+    PointField.UINT8: "u1",
+    PointField.INT16: "i2",
+    PointField.UINT16: "u2",
+    PointField.INT32: "i4",
+    PointField.UINT32: "u4",
+    PointField.FLOAT32: "f4",
+    PointField.FLOAT64: "f8",
+}
+MAX_POINTS = 1_000_000
 
 
-def cloud_from_msg(message: PointCloud2) -> PointCloud:
+def cloud_from_msg(message: PointCloud2, max_points: int = MAX_POINTS) -> PointCloud:
     """The finite points of a message; what is not finite is left out and counted.
 
-    Fields may lie anywhere in a point, in any order, in either byte order, with padding between
-    points and rows; x, y and z are float32 or float64.
+    Fields may lie anywhere in a point, in any order and of any type, in either byte order, with
+    padding between points and rows, and other fields beside them. x, y and z count as metres
+    (REP-103), as integers too.
+
+    Args:
+        message: the cloud.
+        max_points: of a cloud of more, every n-th point is taken, and the others are counted, so
+            that time and memory are bounded.
 
     Raises:
-        InvalidInput: of the kinds ``fields`` (x, y or z is missing, of another type or outside of
-            the point) and ``truncated`` (point step, row step and data disagree).
+        InvalidInput: of the kinds ``fields`` (x, y or z is missing, an array, or outside of the
+            point) and ``truncated`` (point step, row step and data disagree).
     """
     where = f"point cloud of '{message.header.frame_id}'"
     order = ">" if message.is_bigendian else "<"
@@ -61,18 +79,30 @@ def cloud_from_msg(message: PointCloud2) -> PointCloud:
     points = np.ndarray(
         (height, width), layout, memoryview(message.data), strides=(row_step, point_step)
     )
-    xyz = np.empty((height * width, 3), dtype=np.float32)
+    step = math.ceil(height * width / max_points)
     with np.errstate(over="ignore", invalid="ignore"):  # float64 may not fit, and is dropped then
-        for column, axis in enumerate(names):
-            xyz[:, column] = points[axis].reshape(-1)
-    finite = np.isfinite(xyz).all(axis=1)
-    dropped = int(len(xyz) - finite.sum())
+        columns = [_every(step, points[axis]).astype(np.float32) for axis in names]
+    taken = len(columns[0])
+    finite = np.logical_and.reduce([np.isfinite(column) for column in columns])
+    dropped = int(taken - np.count_nonzero(finite))
+    if dropped:
+        columns = [column[finite] for column in columns]
+    # Columns lie together in memory, which what follows uses axis by axis.
     return PointCloud(
-        xyz if dropped == 0 else xyz[finite],
+        np.stack(columns).T,
         to_ns(message.header.stamp),
         message.header.frame_id,
         dropped,
+        height * width - taken,
     )
+
+
+def _every(step: int, rows: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Every n-th value of rows (height, width) in a line, without a copy of all of them."""
+    if step == 1:
+        return rows.reshape(-1)
+    at = np.arange(0, rows.size, step)
+    return np.asarray(rows[at // rows.shape[1], at % rows.shape[1]])
 
 
 def cloud_to_msg(cloud: PointCloud) -> PointCloud2:
@@ -106,7 +136,7 @@ def _field(message: PointCloud2, axis: str, where: str) -> PointField:
     if found[0].datatype not in _FORMATS or found[0].count not in {0, 1}:
         raise InvalidInput(
             "fields",
-            f"{where}: field '{axis}' must be one FLOAT32 or FLOAT64, got {found[0].count} of "
-            f"datatype {found[0].datatype}",
+            f"{where}: field '{axis}' must be one number, got {found[0].count} of datatype "
+            f"{found[0].datatype}",
         )
     return found[0]

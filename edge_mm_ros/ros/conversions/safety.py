@@ -83,6 +83,8 @@ def _event_to_status(event: SafetyEvent) -> DiagnosticStatus:
         "track_id": event.track_id,
         "sensor": event.sensor,
         "evidence": json.dumps(event.evidence, ensure_ascii=False),
+        "supporting": json.dumps(event.supporting, ensure_ascii=False),
+        "silent": json.dumps(event.silent, ensure_ascii=False),
     }
     for key, value in event.values.items():
         if isinstance(value, str):
@@ -121,9 +123,16 @@ def _event_from_status(status: DiagnosticStatus) -> SafetyEvent:
             track_id=given["track_id"],
             sensor=given["sensor"],
             values=values,
-            evidence=tuple(str(topic) for topic in json.loads(given["evidence"])),
+            evidence=_names(given["evidence"]),
+            # Not in recordings that are older than these two.
+            supporting=_names(given.get("supporting", "[]")),
+            silent=_names(given.get("silent", "[]")),
         )
     except (KeyError, ValueError, TypeError) as error:
         raise InvalidInput(
             "safety_event", f"status '{status.name}' is not a safety event: {error!r}"
         ) from error
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(str(name) for name in json.loads(text))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 from hri_msgs.msg import LiveSpeech
+from std_msgs.msg import String
 
 from edge_mm_ros.datatypes import InvalidInput, Transcript
 from edge_mm_ros.ros.conversions.stamps import to_ns, to_stamp
@@ -25,6 +27,32 @@ def transcript_to_msg(transcript: Transcript) -> LiveSpeech:
     else:
         message.incremental = transcript.text
     return message
+
+
+def words_to_msg(transcript: Transcript) -> String:
+    """The times of a transcript's words, for which ``LiveSpeech`` has no field, as JSON.
+
+    ``{"start_ns", "end_ns", "final", "language", "frame_id", "words": [{"word", "start_ns",
+    "end_ns", "probability"}]}``; all times are capture times in nanoseconds, and ``start_ns`` is
+    the stamp of the ``LiveSpeech`` message that it belongs to.
+    """
+    told = {
+        "start_ns": transcript.start_ns,
+        "end_ns": transcript.end_ns,
+        "final": transcript.is_final,
+        "language": transcript.language,
+        "frame_id": transcript.frame_id,
+        "words": [
+            {
+                "word": word.text,
+                "start_ns": word.start_ns,
+                "end_ns": word.end_ns,
+                "probability": round(word.probability, 4),
+            }
+            for word in transcript.words
+        ],
+    }
+    return String(data=json.dumps(told, ensure_ascii=False))
 
 
 def transcript_from_msg(message: LiveSpeech) -> Transcript:

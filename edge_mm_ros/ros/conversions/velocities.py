@@ -8,7 +8,7 @@ named by its id; its velocity over the ground, in the axes of the objects' frame
 from __future__ import annotations
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from numpy.typing import NDArray
 
 _KEYS = tuple(f"velocity_{axis}_mps" for axis in "xyz")
@@ -22,15 +22,17 @@ def velocity_values(velocity_mps: NDArray[np.float64]) -> list[KeyValue]:
     ]
 
 
+def velocity_of(status: DiagnosticStatus) -> NDArray[np.float64] | None:
+    """The velocity that one object's status tells, z counting as 0 where it does not tell that."""
+    told = {pair.key: pair.value for pair in status.values}
+    try:
+        velocity = np.array([float(told.get(key, "nan")) for key in _KEYS])
+    except ValueError:
+        return None
+    return np.nan_to_num(velocity) if np.isfinite(velocity[:2]).all() else None
+
+
 def velocities_from_msg(message: DiagnosticArray) -> dict[str, NDArray[np.float64]]:
-    """Velocity by id, of the objects that tell one; z counts as 0 where it is not told."""
-    found = {}
-    for status in message.status:
-        told = {pair.key: pair.value for pair in status.values}
-        try:
-            velocity = np.array([float(told.get(key, "nan")) for key in _KEYS])
-        except ValueError:
-            continue
-        if np.isfinite(velocity[:2]).all():
-            found[status.name] = np.nan_to_num(velocity)
-    return found
+    """Velocity by id, of the objects that tell one."""
+    told = {status.name: velocity_of(status) for status in message.status}
+    return {name: velocity for name, velocity in told.items() if velocity is not None}

@@ -92,6 +92,18 @@ def test_how_one_object_fared() -> None:
     assert math.isnan(item.velocity_rms_mps)
 
 
+def test_who_is_not_asked_for_is_not_lost_meanwhile() -> None:
+    gone: dict[str, float] = {}
+    frames = film(
+        ({"a": 0.0}, {"1": 0.0}),
+        *[(gone, gone)] * 10,
+        *[({"a": 0.0}, gone)] * 3,  # asked for again for 0.3 s before it is found
+        ({"a": 0.0}, {"1": 0.0}),
+    )
+    (item,) = score_objects(frames, correspondences(frames, 1.0), 1.0)
+    assert item.longest_gap_s == pytest.approx(0.2)
+
+
 def test_a_whole_score_and_its_json() -> None:
     frames = film(*[({"a": 0.0, "b": 50.0}, {"1": 0.1, "9": 20.0})] * 600)
     result = score(frames, EvaluationSettings())

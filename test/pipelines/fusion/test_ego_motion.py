@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
-from edge_mm_ros.datatypes import InvalidInput, Odometry, RigidTransform
+from edge_mm_ros.datatypes import Odometry, RigidTransform
 from edge_mm_ros.pipelines.fusion.ego_motion import EgoMotion
 
 MS = 1_000_000
@@ -33,8 +35,8 @@ def at(
     )
 
 
-def pose(ego: EgoMotion, stamp_ms: float, timeout_s: float = 0.3) -> tuple[float, float, float]:
-    found = ego.pose_at(round(stamp_ms * MS), timeout_s)
+def pose(ego: EgoMotion, stamp_ms: float) -> tuple[float, float, float]:
+    found = ego.pose_at(round(stamp_ms * MS))
     yaw = math.atan2(found.rotation[1, 0], found.rotation[0, 0])
     return float(found.translation_m[0]), float(found.translation_m[1]), yaw
 
@@ -64,24 +66,84 @@ def test_after_the_newest_the_twist_goes_on() -> None:
     )
 
 
-@pytest.mark.parametrize("stamp_ms", [-301, 301])
-def test_too_far_from_any_estimate_there_is_no_pose(stamp_ms: float) -> None:
-    ego = EgoMotion()
-    with pytest.raises(InvalidInput, match="no odometry has come"):
-        pose(ego, 1000)
-    ego.add(at(1000))
-    with pytest.raises(InvalidInput) as raised:
-        pose(ego, 1000 + stamp_ms)
-    assert raised.value.kind == "no_odometry"
+def test_after_the_timeout_the_frame_goes_along_with_the_robot() -> None:
+    ego = EgoMotion(timeout_s=0.3)
+    ego.add(at(0, 5.0, speed=1.0))
+    assert [ego.holds_at(ms * MS) for ms in (-301, -300, 300, 301)] == [False, True, True, False]
+    assert pose(ego, 300)[0] == pytest.approx(5.3)
+    assert pose(ego, 900)[0] == pytest.approx(5.3)
+    assert ego.twist_at(900 * MS).velocity_mps == pytest.approx(np.zeros(3))
+    assert ego.silence_s(900 * MS) == pytest.approx(0.9)
 
 
-def test_a_jump_is_told_and_what_was_before_is_forgotten() -> None:
+def test_odometry_that_comes_back_takes_nothing_out_of_place() -> None:
+    ego = EgoMotion(timeout_s=0.3)
+    ego.add(at(0, 5.0, speed=1.0))
+    assert ego.add(at(1000, 100.0, speed=2.0)) == ""  # wherever it is now: nobody knows how
+    assert pose(ego, 600)[0] == pytest.approx(5.3)
+    assert pose(ego, 1000)[0] == pytest.approx(5.3)
+    assert ego.add(at(1100, 100.2, speed=2.0)) == ""
+    assert pose(ego, 1100)[0] == pytest.approx(5.5)
+
+
+def test_before_the_first_estimate_the_frame_is_the_robot_s_and_stays() -> None:
     ego = EgoMotion()
-    ego.add(at(0))
-    assert ego.add(at(100, 10.0)) == "it jumped by 10.0 m and 0.00 rad"
-    assert pose(ego, 50)[0] == 10.0
-    assert ego.add(at(200, 10.0, yaw=2.0)) == "it jumped by 0.0 m and 2.00 rad"
-    assert ego.add(at(-5000, 10.0)) == "its stamps jumped back by 5.2 s"
+    assert ego.silence_s(0) is None
+    assert not ego.holds_at(0)
+    assert pose(ego, 0) == (0.0, 0.0, 0.0)
+    ego.add(at(100, 7.0, 3.0, 1.0))
+    assert pose(ego, 100) == pytest.approx((0.0, 0.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("jump", "told"),
+    [
+        (at(100, 10.1), "it jumped by 10.0 m and 0.00 rad"),
+        (at(100, 0.1, yaw=2.0), "it jumped by 0.0 m and 2.00 rad"),
+    ],
+)
+def test_a_jump_is_told_and_the_robot_goes_on_from_where_it_was(jump: Odometry, told: str) -> None:
+    ego = EgoMotion()
+    ego.add(at(0, speed=1.0))
+    assert ego.add(jump) == told
+    assert pose(ego, 100) == pytest.approx((0.1, 0.0, 0.0))
+    assert ego.add(at(50, 77.0)) == ""  # late, of the frame that holds no more: left out
+    assert pose(ego, 50) == pytest.approx((0.05, 0.0, 0.0))
+
+
+def test_stamps_that_jump_back_are_told_and_what_was_before_is_forgotten() -> None:
+    ego = EgoMotion()
+    ego.add(at(5000, 1.0))
+    assert ego.add(at(0, 2.0)) == "its stamps jumped back by 5.0 s"
+    assert pose(ego, 0)[0] == 1.0  # the robot is where it was, so that nothing is out of place
+
+
+def test_the_twist_lies_between_two_estimates() -> None:
+    ego = EgoMotion()
+    ego.add(at(0, speed=1.0))
+    ego.add(at(100, 0.15, speed=2.0, turn=0.4))
+    twist = ego.twist_at(50 * MS)
+    assert (twist.velocity_mps[0], twist.turn_rate_radps[2]) == pytest.approx((1.5, 0.2))
+
+
+def test_turn_rates_alone_turn_the_frame() -> None:
+    ego = EgoMotion()
+    for index in range(101):
+        ego.add_turn_rate(index * 10 * MS, np.array([0.0, 0.0, 0.5]), alone=True)
+    assert pose(ego, 1000) == pytest.approx((0.0, 0.0, 0.5))
+    assert pose(ego, 1100)[2] == pytest.approx(0.55)
+    assert ego.twist_at(1000 * MS).velocity_mps == pytest.approx(np.zeros(3))
+    ego.add_turn_rate(9000 * MS, np.array([0.0, 0.0, 0.5]), alone=True)  # after a silence
+    assert abs(pose(ego, 9000)[2]) < 0.7
+
+
+def test_a_turn_rate_newer_than_the_odometry_refines_it() -> None:
+    ego = EgoMotion()
+    ego.add(at(0, speed=0.0, turn=0.0))
+    ego.add_turn_rate(10 * MS, np.array([0.0, 0.0, 1.0]), alone=False)
+    assert pose(ego, 200)[2] == pytest.approx(0.2)
+    ego.add(at(20, turn=0.0))
+    assert pose(ego, 200)[2] == pytest.approx(0.0)
 
 
 def test_speed_is_no_jump() -> None:
@@ -94,3 +156,22 @@ def test_old_estimates_are_forgotten() -> None:
     for index in range(1000):
         ego.add(at(20 * index))
     assert len(ego._poses) <= 251
+
+
+def test_turns_about_any_axis_agree_with_scipy() -> None:
+    rng = np.random.default_rng(0)
+    for scale in (1e-9, 1e-4, 0.5, 2.0, 2.9):
+        for _ in range(20):
+            axis = rng.normal(size=3)
+            vector = scale * axis / np.linalg.norm(axis)
+            ego = EgoMotion(timeout_s=2.0)
+            spinning = at(0)
+            ego.add(replace(spinning, turn_rate_radps=vector))
+            found = ego.pose_at(1000 * MS).rotation
+            assert found == pytest.approx(Rotation.from_rotvec(vector).as_matrix(), abs=1e-12)
+            ego.reset()
+            ego.add(spinning)
+            turned = RigidTransform(Rotation.from_rotvec(vector / 3.0).as_matrix(), np.zeros(3))
+            ego.add(replace(spinning, pose=turned, stamp_ns=100 * MS))
+            half = ego.pose_at(50 * MS).rotation
+            assert half == pytest.approx(Rotation.from_rotvec(vector / 6.0).as_matrix(), abs=1e-9)

@@ -11,8 +11,12 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from edge_mm_ros.datatypes import CameraCalibration, InvalidInput, RigidTransform
-from edge_mm_ros.params.sensor_fusion import BODY_FROM_OPTICAL
-from edge_mm_ros.pipelines.fusion.ground_plane import GroundModel, place_on_ground
+from edge_mm_ros.params.mounting import BODY_FROM_OPTICAL
+from edge_mm_ros.pipelines.fusion.ground_plane import (
+    GroundModel,
+    foot_on_ground,
+    place_on_ground,
+)
 from edge_mm_ros.pipelines.fusion.projection import CameraProjection
 from edge_mm_ros.pipelines.fusion.viewpoint import Box, Placement, Viewpoint
 
@@ -28,8 +32,18 @@ def viewpoint(height_m: float = 1.5, pitch: float = 0.0, yaw: float = 0.0) -> Vi
 
 
 def place(box: tuple[float, ...], model: GroundModel = MODEL, **view: float) -> Placement:
-    clipped = Box.within(np.array(box), WIDTH, HEIGHT)
-    return place_on_ground(viewpoint(**view), clipped, model, 2.0, "camera:front")
+    seen_from = viewpoint(**view)
+    (sight,) = seen_from.sights([Box.within(np.array(box), WIDTH, HEIGHT)])
+    if isinstance(sight, InvalidInput):
+        raise sight
+    return place_on_ground(
+        seen_from,
+        sight,
+        foot_on_ground(seen_from, sight, model, 2.0),
+        ground_z_m=model.ground_z_m,
+        edge_sigma_px=2.0,
+        sensor="camera:front",
+    )
 
 
 def box_at(depth_m: float, aside_m: float = 0.0, tall_m: float = 1.7) -> tuple[float, ...]:

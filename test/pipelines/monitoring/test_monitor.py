@@ -479,6 +479,19 @@ def test_warnings_can_be_accepted_and_errors_cannot() -> None:
         assert bench.level(0.1) is SafetyLevel.UNKNOWN
 
 
+def test_of_several_entries_under_one_rule_each_is_told() -> None:
+    bench = Bench(IN_BAY, {**DEAF, "component": "fusion: sensor sonar/"})
+    for name in ("fusion: sensor sonar/left", "fusion: sensor sonar/right"):
+        bench.health(0.0, name=name)
+    assert bench.health(0.5, HealthLevel.ERROR, "fusion: sensor sonar/left") == ["deaf-1 started"]
+    assert bench.health(0.6, HealthLevel.ERROR, "fusion: sensor sonar/right") == ["deaf-2 started"]
+    assert bench.health(0.7, name="fusion: sensor sonar/left") == ["deaf-1 ended"]
+    bench.objects(0.8)
+    assert bench.reasons(0.8) == ("unknown: 'fusion: sensor sonar/right' is not well",)
+    assert bench.events[0].message == "'fusion: sensor sonar/left' is not well: it says so."
+    assert bench.events[2].message == "'fusion: sensor sonar/left' is well again after 0.2 s."
+
+
 def test_a_spoken_keyword_is_danger_while_it_is_held() -> None:
     bench = Bench(ALARM, DEAF)
     bench.health(0.0)
@@ -618,6 +631,7 @@ def test_the_sources_are_what_the_rules_need() -> None:
     bench = Bench(IN_BAY, ECHO, {**FALLEN, "input": "detections", "sensors": ["rear"]}, ALARM, DEAF)
     assert {source.topic for source in bench.monitor.sources} == {
         "objects",
+        "objects/sources",
         "left/range",
         "right/range",
         "rear/detections",

@@ -10,10 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_mm_ros.pipelines.monitoring.polygon import contains, distance_outside_m
+from edge_mm_ros.pipelines.monitoring.polygon import (
+    contains,
+    distances_outside_m,
+    outline,
+    widened,
+)
 
 SQUARE = [(0.0, 0.0), (4.0, 0.0), (4.0, 4.0), (0.0, 4.0)]
 NOTCHED = [(0.0, 0.0), (4.0, 0.0), (4.0, 4.0), (2.0, 1.0), (0.0, 4.0)]
+
+
+def distance_outside_m(corners: list[tuple[float, float]], x: float, y: float) -> float:
+    found, _ = distances_outside_m(outline(corners), np.array([[x, y]]))
+    return float(found[0])
+
 
 near = st.floats(-3, 7, allow_subnormal=False)
 
@@ -72,3 +83,24 @@ def test_it_does_not_matter_how_a_polygon_is_written(
     assert distance_outside_m(corners, *moved(x, y)) == pytest.approx(
         distance_outside_m(NOTCHED, x, y), abs=1e-9
     )
+
+
+def test_of_many_points_each_has_its_distance_and_its_nearest_place() -> None:
+    points = np.array([[2.0, 2.0], [2.0, -3.0], [7.0, 8.0], [5.0, 1.0]])
+    found, nearest = distances_outside_m(outline(SQUARE), points)
+    assert found.tolist() == [0.0, 3.0, 5.0, 1.0]
+    assert nearest[1:].tolist() == [[2.0, 0.0], [4.0, 4.0], [4.0, 1.0]]
+    empty, _ = distances_outside_m(outline(SQUARE), np.zeros((0, 2)))
+    assert empty.shape == (0,)
+
+
+@given(x=near, y=near, half_x=st.floats(0.0, 2.0), half_y=st.floats(0.0, 2.0))
+def test_a_widened_polygon_holds_the_centres_of_boxes_that_touch(
+    x: float, y: float, half_x: float, half_y: float
+) -> None:
+    """Of a square the truth is plain: the gaps along x and y, between borders."""
+    grown = widened(outline(SQUARE), np.array([half_x, half_y]))
+    gap_x = max(-half_x - x, x - 4.0 - half_x, 0.0)
+    gap_y = max(-half_y - y, y - 4.0 - half_y, 0.0)
+    found, _ = distances_outside_m(grown, np.array([[x, y]]))
+    assert found[0] == pytest.approx(math.hypot(gap_x, gap_y), abs=1e-9)

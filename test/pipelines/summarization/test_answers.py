@@ -76,3 +76,83 @@ def test_any_question_gets_one_line_or_is_refused(question: str) -> None:
         return
     assert text
     assert "\n" not in text
+
+
+def timeline() -> EventWindow:
+    """A fall at 10:05:00, a person near the press from 10:20:00 to 10:21:00, a word at 10:21:30."""
+    record = EventRecord(100)
+
+    def at(clock_s: int) -> float:
+        return float(clock_s - SECONDS_OF_START)
+
+    record.add_event(fall(at_s=at(TEN + 5 * 60)))
+    press = {"rule": "press_intrusion", "message": "Person 3 is in zone 'press', 1.8 m away."}
+    record.add_event(event("press-1", at_s=at(TEN + 20 * 60), began_s=at(TEN + 20 * 60), **press))
+    record.add_event(
+        event("press-1", "ended", at(TEN + 21 * 60), at(TEN + 20 * 60), "It is over.", rule="press")
+    )
+    record.add_transcript(speech("Somebody is at the press.", at_s=at(TEN + 21 * 60 + 30)))
+    return record.window(START, START + S)
+
+
+TEN = 10 * 3600
+SECONDS_OF_START = 22 * 3600 + 13 * 60 + 20  # START is 22:13:20 UTC
+NOW = START + (TEN + 30 * 60 - SECONDS_OF_START) * S  # 10:30:00 of that day
+
+
+@pytest.mark.parametrize(
+    ("question", "fell", "press", "word"),
+    [
+        ("What happened near the press in the last ten minutes?", False, True, False),
+        ("What happened near the press in the last 5 minutes?", False, False, False),
+        ("What happened in the last hour?", True, True, True),
+        ("What happened since 10:15?", True, True, True),  # the fall goes on
+        ("What happened between 10:00 and 10:10?", True, False, False),
+        ("Did anybody fall before 10:00?", False, False, False),
+        ("Who was in zone press at 10:20?", False, True, False),
+        ("Who was in zone press at 10:25?", False, False, False),
+        ("Who was in zone press ten minutes ago?", False, True, False),
+        ("What happened today?", True, True, True),
+        ("What happened yesterday?", False, False, False),
+        ("What is going on right now?", True, False, False),
+        ("Did track 3 enter the press this morning?", False, True, False),
+        ("Show me rule press_intrusion in the past half an hour", False, True, False),
+        ("What was said in the last ten minutes?", False, False, True),
+        ("What was said before 10:15?", False, False, False),
+        ("What happened at 99:99?", False, False, False),
+    ],
+)
+def test_a_question_about_a_time_is_answered_from_that_time(
+    question: str, fell: bool, press: bool, word: bool
+) -> None:
+    text = answer(question, timeline(), NOW)
+    assert ("fallen" in text) == fell
+    assert ("zone 'press'" in text) == press
+    assert ('"Somebody is at the press."' in text) == word
+    assert (text == NO_RECORD) == (not (fell or press or word))
+
+
+def test_how_many_are_counted() -> None:
+    text = answer("How many dangers were there today?", timeline(), NOW)
+    assert text.startswith("There were 2 safety events, 2 of them at level danger. ")
+    text = answer("How often was somebody in zone press?", timeline(), NOW)
+    assert text.startswith("There was 1 safety event, at level danger. ")
+
+
+@pytest.mark.parametrize("question", ["что случилось?", "发生了什么事", "ما الذي حدث؟"])
+def test_a_question_in_another_script_is_refused_and_named(question: str) -> None:
+    with pytest.raises(InvalidInput, match="no word in Latin script") as caught:
+        answer(question, scene(), START)
+    assert caught.value.kind == "script"
+
+
+def test_a_name_in_another_script_is_found() -> None:
+    record = EventRecord(10)
+    record.add_event(event(message="Person 3 is in zone 'ворота', 1.8 m away."))
+    assert "ворота" in answer("ворота?", record.window(START, START), START + 20 * S)
+
+
+def test_a_question_of_100_kb_is_refused_at_once() -> None:
+    with pytest.raises(InvalidInput, match="100000 characters") as caught:
+        answer("\u202e" * 100_000, scene(), START)
+    assert caught.value.kind == "too_long"

@@ -42,10 +42,11 @@ def test_who_what_where_when_and_the_spoken_words() -> None:
     assert text == (
         "From 0.0 s to 20.0 s there were 4 safety events, 3 of them at level danger. "
         "At 1.0 s: person 3 is in zone 'bay', 1.8 m away; ended after 3.5 s "
-        "(level danger, rule 'bay_intrusion'). "
+        "(level danger, rule 'bay_intrusion', sensor 'camera'). "
         "At 4.6 s: person 7 has fallen, 2.1 m away; still going on at the end "
-        "(level danger, rule 'person_fallen'). "
-        "At 6.0 s: \"stop\" was said (level danger, rule 'spoken_alarm'). "
+        "(level danger, rule 'person_fallen', sensor 'camera'). "
+        "At 6.0 s: \"stop\" was said (level danger, rule 'spoken_alarm', sensor 'microphone', "
+        "confidence 0.60). "
         "At 7.5 s: sensor 'lidar/points' has been silent for 0.5 s; still going on at the end "
         "(level unknown, rule 'objects_stale'). "
         'These words were heard: at 6.0 s "Stop the robot, somebody fell down."'
@@ -169,3 +170,88 @@ def test_its_own_check_believes_the_template_whatever_happens(
     text = write_template(found, times)
     assert "\n" not in text
     assert ungrounded(text, found, times) == ()
+
+
+def test_which_sensors_saw_it_which_missed_it_and_how_sure_it_is() -> None:
+    record = EventRecord(10)
+    seen = event(sensor="camera:front,lidar:top", values={"confidence": 0.874})
+    record.add_event(seen)
+    found = record.window(START, START + 20 * S)
+    text = write_template(found, RELATIVE)
+    assert "rule 'bay_intrusion', sensors 'camera:front' and 'lidar:top', confidence 0.87)" in text
+    (incident,) = found.incidents
+    missed = replace(incident, supporting=("lidar:top",), silent=("radar:rear",))
+    found = replace(found, incidents=(missed,))
+    text = write_template(found, RELATIVE)
+    assert "sensor 'lidar:top', missed by sensor 'radar:rear', confidence 0.87)" in text
+    assert ungrounded(text, found, RELATIVE) == ()
+
+
+def test_events_in_any_order_and_twice_tell_the_same() -> None:
+    over = event(
+        phase="ended",
+        at_s=4.5,
+        message="Person 3 is no longer seen in zone 'bay' after 3.5 s.",
+        values={},
+    )
+    going_on = event(
+        phase="ongoing", at_s=3.0, message="Person 3 is in zone 'bay', 1.2 m away, for 2.0 s now."
+    )
+    texts = {
+        write_template(window(*order), RELATIVE)
+        for order in (
+            (event(), going_on, over),
+            (over, going_on, event()),
+            (going_on, over, event(), event(), over),
+        )
+    }
+    assert len(texts) == 1
+    assert "At 1.0 s: person 3 is in zone 'bay', 1.8 m away; ended after 3.5 s" in texts.pop()
+
+
+def test_an_end_alone_tells_what_has_ended() -> None:
+    over = event(
+        phase="ended", at_s=4.5, message="Person 3 is no longer seen in zone 'bay' after 3.5 s."
+    )
+    text = write_template(window(over), RELATIVE)
+    assert "person 3 is in zone 'bay'" in text
+    assert "ended after 3.5 s" in text
+
+
+def test_an_event_without_most_of_its_fields_is_told() -> None:
+    bare = SafetyEvent("", EventPhase.STARTED, SafetyLevel.DANGER, "", "", START, START, "")
+    text = write_template(window(bare), RELATIVE)
+    assert text == (
+        "From 0.0 s to 20.0 s there was 1 safety event, at level danger. "
+        "At 0.0 s: an event; still going on at the end (level danger)."
+    )
+
+
+@pytest.mark.parametrize("count", [1, 2, 60, 1000, 10_000])
+def test_any_number_of_events_is_told_in_bounded_length(count: int) -> None:
+    record = EventRecord(20_000)
+    for number in range(count):
+        record.add_event(
+            event(
+                f"e-{number}",
+                rule=f"r{number % 3}",
+                track_id=str(number),
+                message=f"Person {number} is in zone 'z{number % 3}', 1.8 m away.",
+            )
+        )
+    found = record.window(START, START + 20 * S)
+    text = write_template(found, RELATIVE)
+    assert len(text) < 1500
+    assert all(f"rule 'r{rule}'" in text for rule in range(min(count, 3)))
+    assert ungrounded(text, found, RELATIVE) == ()
+
+
+def test_more_kinds_of_danger_than_anybody_can_read_are_counted_and_their_rules_named() -> None:
+    dangers = [event(f"e-{n}", rule=f"r{n:02}", message=f"Thing {n} is odd.") for n in range(60)]
+    found = window(*dangers)
+    text = write_template(found, RELATIVE)
+    assert (
+        "There were 20 more events, 20 of them in conditions at level danger, of the rules" in text
+    )
+    assert all(f"'r{n:02}'" in text for n in range(60))
+    assert ungrounded(text, found, RELATIVE) == ()

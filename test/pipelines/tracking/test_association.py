@@ -7,7 +7,7 @@ import pytest
 from fakes.measured import measured, scan
 
 from edge_mm_ros.pipelines.tracking import Measurement, RadialVelocity
-from edge_mm_ros.pipelines.tracking.association import assign
+from edge_mm_ros.pipelines.tracking.association import Candidates, assign
 
 
 def pairs(
@@ -15,20 +15,27 @@ def pairs(
     places_m: list[tuple[float, float]],
     sigma_m: float = 0.2,
     shares: list[list[float]] | None = None,
+    unseen_s: list[float] | None = None,
 ) -> dict[int, int]:
     count = len(places_m)
     means = np.zeros((count, 6))
     means[:, :2] = np.reshape(places_m, (count, 2))
     means[:, 2] = 0.9
     covariances = np.tile(np.eye(6) * sigma_m**2, (count, 1, 1))
-    rows, columns = assign(
+    likeness = np.ones((len(items), count)) if shares is None else np.array(shares)
+    unseen = np.zeros(count) if unseen_s is None else np.array(unseen_s)
+    found = assign(
         scan(0.0, *items),
-        means,
-        covariances,
-        np.zeros((count, 3, 3)),
-        np.ones((len(items), count)) if shares is None else np.array(shares),
+        Candidates(
+            means,
+            covariances,
+            np.zeros((count, 3, 3)),
+            likeness,
+            unseen,
+            np.tile([0.5, 0.5, 1.8], (count, 1)),
+        ),
     )
-    return dict(zip(rows.tolist(), columns.tolist(), strict=True))
+    return dict(zip(found.rows.tolist(), found.columns.tolist(), strict=True))
 
 
 def test_neighbours_are_assigned_as_a_whole() -> None:

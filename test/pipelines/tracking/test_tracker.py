@@ -107,12 +107,35 @@ def test_an_id_stays_through_an_occlusion_of_two_seconds() -> None:
     assert ids(tracker, measured((8.1, 0.2)), at_s=now + 2.0) == ["1"]
 
 
-def test_a_track_that_stays_unseen_ends() -> None:
-    tracker = Tracker(TrackerSettings(coast_s=2.5))
+def test_a_prediction_is_told_for_as_long_as_its_place_is_known() -> None:
+    tracker = Tracker(TrackerSettings(TrackingParams(predicted_sigma_m=0.5), coast_s=2.5))
+    now = walked(tracker)
+    told = [tracker.update(scan(now + 0.1 * step)) for step in range(1, 26)]
+    spreads = [float(np.linalg.eigvalsh(one[0].covariance_m2[:2, :2])[1]) for one in told if one]
+    assert 10 <= len(spreads) < 25  # it ends before coast_s
+    assert max(spreads) <= 0.5**2
+    assert all(one == () for one in told[len(spreads) :])
+    assert seen(tracker.update(scan(now + 2.6, measured((8.6, 0.0))))) == ["1"]
+
+
+def test_a_track_that_stays_unseen_is_told_for_coast_s_and_then_remembered() -> None:
+    motion = TrackingParams(predicted_sigma_m=10.0, remember_s=6.0)
+    tracker = Tracker(TrackerSettings(motion, coast_s=2.5))
     now = walked(tracker)
     assert seen(tracker.update(scan(now + 2.5))) == ["1"]
     assert tracker.update(scan(now + 2.6)) == ()
+    assert len(tracker.tracks) == 1
+    tracker.update(scan(now + 6.1))
     assert len(tracker.tracks) == 0
+
+
+def test_who_comes_back_soon_after_is_who_they_were() -> None:
+    tracker = Tracker()
+    now = walked(tracker)
+    for step in range(1, 40):
+        tracker.update(scan(now + 0.1 * step))
+    # Gone on for four seconds at 1 m/s, and a little aside.
+    assert ids(tracker, measured((10.0, 0.5)), at_s=now + 4.0) == ["1"]
 
 
 def test_a_flash_is_shown_once_and_does_not_coast() -> None:

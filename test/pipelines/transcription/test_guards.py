@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from edge_mm_ros.backends import TranscribedSegment
+from edge_mm_ros.datatypes import SpokenWord
 from edge_mm_ros.params.speech_transcriber import SpeechTranscriberParams
-from edge_mm_ros.pipelines.transcription.guards import confidence, spoken_text, why_refused
+from edge_mm_ros.pipelines.transcription.guards import spoken_text, why_refused, without_remarks
 
 LIMITS = SpeechTranscriberParams()
 
@@ -41,12 +42,15 @@ def test_clear_speech_is_believed() -> None:
         ("Go.", {"average_log_probability": math.nan}, 9.0, "too uncertain"),
         (
             "Go on.",
-            {"average_log_probability": -1.1, "no_speech_probability": 0.9},
+            {"average_log_probability": -0.3, "no_speech_probability": 0.9},
             9.0,
             "no speech",
         ),
         ("one two three four five six seven", {}, 0.2, "7 words in 0.2 s"),
         ("Thank you for watching!", {"no_speech_probability": 0.9}, 9.0, "makes of silence"),
+        ("I love you, I love you.", {"average_log_probability": -0.86}, 9.0, "makes of silence"),
+        ("go on and on " * 3, {}, 9.0, "loop"),
+        ("no " * 7, {}, 9.0, "loop"),
         ("you", {"average_log_probability": -0.82}, 9.0, "makes of silence"),
         ("Bye-bye.", {"no_speech_probability": 0.55}, 9.0, "makes of silence"),
     ],
@@ -57,6 +61,11 @@ def test_inventions_are_refused_with_the_reason(
     assert reason in why_refused(segment(text, **values), voiced_s, LIMITS)
 
 
+@pytest.mark.parametrize("text", ["Help me, help me, help me!", "No, no, no, no."])
+def test_people_who_repeat_themselves_are_believed(text: str) -> None:
+    assert why_refused(segment(text), 3.0, LIMITS) == ""
+
+
 def test_polite_people_are_believed_where_they_are_heard_clearly() -> None:
     assert why_refused(segment("Thank you.", no_speech_probability=0.2), 0.5, LIMITS) == ""
 
@@ -65,9 +74,7 @@ def test_remarks_are_taken_out_of_speech() -> None:
     assert spoken_text(" [door] Stop  the robot (coughs). ") == "Stop the robot ."
 
 
-def test_confidence_is_the_mean_probability_tempered_by_no_speech() -> None:
-    one = segment(average_log_probability=math.log(0.8), no_speech_probability=0.5, end_s=1.0)
-    assert confidence([one]) == pytest.approx(0.4)
-    other = segment(average_log_probability=math.log(0.2), no_speech_probability=0.0, end_s=1.0)
-    assert confidence([one, other]) == pytest.approx(0.4 * 0.75)
-    assert confidence([segment(average_log_probability=3.0, end_s=0.0)]) == pytest.approx(0.9)
+def test_a_remark_of_several_words_is_taken_out() -> None:
+    text = "[door slams] Stop! (he (coughs) * sighs * now ♪"
+    said = [SpokenWord(part, i, i + 1, 0.9) for i, part in enumerate(text.split())]
+    assert [word.text for word in without_remarks(said)] == ["Stop!", "now"]

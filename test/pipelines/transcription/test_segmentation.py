@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_mm_ros.params.speech_transcriber import SpeechTranscriberParams
-from edge_mm_ros.pipelines.transcription.segmentation import Span, UtteranceSegmenter
+from edge_mm_ros.pipelines.transcription.segmentation import (
+    Ending,
+    Span,
+    Utterance,
+    UtteranceSegmenter,
+    without_outdated,
+)
 
 FRAME = 512
 FRAME_S = 0.032
 
 
-def spans_of(voice: list[float], **params: float) -> list[Span]:
-    """Spans of frames whose samples all hold their own index."""
-    segmenter = UtteranceSegmenter(SpeechTranscriberParams(**params))
+def spans_of(voice: list[float], **params: Any) -> list[Span]:
+    """Spans of frames whose samples all hold their own index; only whole ones unless asked."""
+    given_params = {"incremental": False, **params}
+    segmenter = UtteranceSegmenter(SpeechTranscriberParams(**given_params))
     frames = [np.full(FRAME, index, np.float32) for index in range(len(voice))]
     return segmenter.push(frames, voice) + segmenter.flush()
 
@@ -63,6 +71,50 @@ def test_long_speech_is_cut_at_its_best_pause() -> None:
     assert 70 * FRAME < first.last <= 75 * FRAME
     assert second.first == first.last
     assert second.last == 120 * FRAME
+    assert (first.ending, second.ending) == (Ending.CUT, Ending.ENDED)
+
+
+def shown(voice: list[float], **params: Any) -> list[tuple[str, int]]:
+    spans = spans_of(voice, **{"incremental": True, **params})
+    return [(span.ending.value, span.last // FRAME) for span in spans]
+
+
+def test_an_utterance_is_shown_as_it_grows_and_once_when_it_pauses() -> None:
+    voice = [0.0] * 10 + [0.9] * 25 + [0.0] * 40
+    found = shown(voice, hypothesis_step_s=10 * FRAME_S, settle_s=4 * FRAME_S)
+    assert found == [("goes on", 20), ("goes on", 30), ("pauses", 35), ("ended", 35)]
+
+
+def test_speech_that_pauses_and_goes_on_is_shown_in_each_pause() -> None:
+    voice = [0.9] * 8 + [0.0] * 6 + [0.9] * 8 + [0.0] * 40
+    found = shown(voice, hypothesis_step_s=5.0, settle_s=4 * FRAME_S, end_silence_s=0.5)
+    assert found == [("pauses", 8), ("pauses", 22), ("ended", 22)]
+
+
+def test_too_little_speech_is_not_shown() -> None:
+    assert shown([0.9] * 3 + [0.0] * 40, min_speech_s=0.2, hypothesis_step_s=0.1) == []
+
+
+def test_what_is_shown_depends_on_the_sound_and_not_on_how_it_comes() -> None:
+    voice = [0.0] * 7 + [0.9] * 60 + [0.2] * 9 + [0.8] * 30 + [0.0] * 30
+    whole = shown(voice)
+    segmenter = UtteranceSegmenter(SpeechTranscriberParams())
+    frames = [np.zeros(FRAME, np.float32)] * len(voice)
+    found = []
+    for begin in range(0, len(voice), 11):
+        found += segmenter.push(frames[begin : begin + 11], voice[begin : begin + 11])
+    found += segmenter.flush()
+    assert [(span.ending.value, span.last // FRAME) for span in found] == whole
+
+
+def test_what_a_later_one_says_as_well_is_outdated() -> None:
+    def utterance(start_ns: int, ending: Ending) -> Utterance:
+        return Utterance(np.zeros(1, np.float32), start_ns, 9, 1.0, 0.9, "ear", 0.0, ending)
+
+    first = [utterance(1, Ending.GOES_ON), utterance(1, Ending.PAUSES), utterance(1, Ending.CUT)]
+    second = [utterance(5, Ending.GOES_ON), utterance(5, Ending.GOES_ON)]
+    assert without_outdated([*first, *second]) == [first[-1], second[-1]]
+    assert without_outdated([]) == []
 
 
 @given(
@@ -73,7 +125,7 @@ def test_utterances_keep_their_order_and_length_and_cover_all_speech(
     runs: list[tuple[float, int]], split: int
 ) -> None:
     voice = [probability for probability, length in runs for _ in range(length)]
-    params = {"max_utterance_s": 4.0, "min_speech_s": 0.0}
+    params = {"max_utterance_s": 4.0, "min_speech_s": 0.0, "incremental": False}
     spans = spans_of(voice, **params)
     for one, other in itertools.pairwise(spans):
         assert one.last <= other.first

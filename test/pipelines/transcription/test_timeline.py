@@ -149,3 +149,13 @@ def test_reception_stamps_begin_anew_after_a_break() -> None:
     assert stamps.stamp(START - HOUR, 100 * MS) == START - HOUR - 100 * MS
     stamps.reset()
     assert stamps.stamp(START, 100 * MS) == START - 100 * MS
+
+
+def test_doubled_chunks_are_left_out_however_short_they_are() -> None:
+    timeline = StampTimeline()
+    for index in range(40):
+        short = chunk(START + index * S // 50, 20)
+        timeline.place(short)
+        with pytest.raises(InvalidInput, match="came twice") as caught:
+            timeline.place(short)
+        assert caught.value.kind == "stamp_repeated"

@@ -47,9 +47,14 @@ def chunks(
     ]
 
 
-def heard(pipeline: TranscriptionPipeline, stream: list[AudioChunk]) -> list[Transcript]:
+def told(pipeline: TranscriptionPipeline, stream: list[AudioChunk]) -> list[Transcript]:
+    """All transcripts, also of utterances that go on."""
     found = [transcript for chunk in stream for transcript in pipeline.push(chunk)]
     return found + pipeline.flush()
+
+
+def heard(pipeline: TranscriptionPipeline, stream: list[AudioChunk]) -> list[Transcript]:
+    return [transcript for transcript in told(pipeline, stream) if transcript.is_final]
 
 
 def words(transcripts: list[Transcript]) -> str:
@@ -81,9 +86,9 @@ def test_the_size_of_chunks_and_a_second_run_change_nothing(host: ModelHost) -> 
     pipeline = TranscriptionPipeline(host, PARAMS)
     found = []
     for length_s in (0.1, 0.1, 0.37, 10.0):
-        found.append(heard(pipeline, chunks(stream, rate, length_s=length_s)))
+        found.append(told(pipeline, chunks(stream, rate, length_s=length_s)))
         pipeline.reset()
-    assert words(found[0]) == "stop the robot somebody fell down"
+    assert words(found[0][-1:]) == "stop the robot somebody fell down"
     assert found[0] == found[1] == found[2] == found[3]
 
 
@@ -169,3 +174,35 @@ def test_a_missing_resampler_is_named_where_it_is_needed(monkeypatch: pytest.Mon
     assert len(MonoResampler(16_000).push(np.zeros((5, 1), np.float32))) == 5
     with pytest.raises(EdgeMmError, match=r"44100 Hz needs .* pip install edge_mm_ros\[speech\]"):
         MonoResampler(44_100)
+
+
+@pytest.mark.parametrize("kind", ["pink", "engine", "music", "babble", "clipped white"])
+def test_noises_of_machines_and_crowds_give_no_transcript(
+    host: ModelHost, shared_data: Callable[[str], Path], kind: str
+) -> None:
+    needs("cv2")
+    from edge_mm_ros.bench.speech_material import non_speech, read
+
+    voice = read(shared_data("speech/jfk.flac"))
+    for name, noise in non_speech(120.0, [voice]):
+        if name.startswith(kind):
+            assert told(TranscriptionPipeline(host, PARAMS), chunks(noise[:, None], 16_000)) == []
+
+
+def test_lost_and_doubled_chunks_change_no_word(host: ModelHost) -> None:
+    samples, rate = read(Path(__file__).parents[2] / "data" / "stop_the_robot.wav")
+    silence = np.zeros((rate, 1), np.float32)
+    stream = chunks(np.concatenate([silence, samples, silence]), rate)
+    lost = stream[:3] + stream[5:]
+    doubled = [chunk for chunk in lost for _ in range(2)]
+    pipeline = TranscriptionPipeline(host, PARAMS)
+    found, refused = [], []
+    for chunk in doubled:
+        try:
+            found += pipeline.push(chunk)
+        except InvalidInput as fault:
+            refused.append(fault.kind)
+    assert words(found[-1:]) == "stop the robot somebody fell down"
+    assert found[-1].start_ns == pytest.approx(START + 1.32 * S, abs=0.1 * S)
+    assert set(refused) <= {"stamp_repeated", "sample_rate"}
+    assert refused.count("stamp_repeated") >= len(lost) // 2

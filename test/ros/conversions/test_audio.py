@@ -19,6 +19,8 @@ from edge_mm_ros.ros.conversions.audio import (
     chunk_from_data,
     chunk_from_stamped,
     format_from_info,
+    info_to_msg,
+    stamped_from_bytes,
 )
 
 PLAIN = AudioFormat(16_000, 1, "S16LE")
@@ -149,3 +151,18 @@ def test_any_format_message_is_read_or_invalid_input(
     except InvalidInput:
         return
     assert 8_000 <= form.sample_rate_hz <= 48_000
+
+
+@pytest.mark.parametrize(
+    ("sample_format", "bits"), [("S16LE", 512_000), ("S32LE", 1_024_000), ("F32LE", 1_024_000)]
+)
+def test_what_we_publish_is_what_we_read(sample_format: str, bits: int) -> None:
+    form = AudioFormat(16_000, 2, sample_format)
+    message = info_to_msg(form)
+    assert format_from_info(message) == form
+    assert (message.coding_format, message.bitrate) == ("wave", bits)
+    data = bytes(range(64))
+    stamped = stamped_from_bytes(data, 1_700_000_000_123_456_789, "ear")
+    assert bytes(stamped.audio.data) == data
+    assert (stamped.header.stamp.sec, stamped.header.stamp.nanosec) == (1_700_000_000, 123_456_789)
+    assert stamped.header.frame_id == "ear"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,15 @@ def detection(*hypotheses: tuple[str, float], **box: float) -> Detection2D:
         hypothesis = ObjectHypothesis(class_id=name, score=score)
         made.results.append(ObjectHypothesisWithPose(hypothesis=hypothesis))
     return made
+
+
+def test_ids_come_and_go_with_their_boxes() -> None:
+    followed = replace(FOUND, track_ids=("7", ""))
+    made = detections_to_msg(followed)
+    assert [item.id for item in made.detections] == ["7", ""]
+    made.detections.reverse()
+    assert detections_from_msg(made).track_ids == ("7", "")
+    assert detections_from_msg(detections_to_msg(FOUND)).track_ids == ()
 
 
 def test_a_message_says_class_score_and_box_as_the_standard_has_it() -> None:

@@ -19,7 +19,7 @@ from edge_mm_ros.datatypes import InvalidInput
 from edge_mm_ros.ros.conversions.point_clouds import cloud_from_msg
 from edge_mm_ros.ros.conversions.stamps import to_stamp
 
-FORMATS = {PointField.FLOAT32: "f4", PointField.FLOAT64: "f8"}
+FORMATS = {PointField.FLOAT32: "f4", PointField.FLOAT64: "f8", PointField.INT16: "i2"}
 XYZ = [("x", 0, PointField.FLOAT32), ("y", 4, PointField.FLOAT32), ("z", 8, PointField.FLOAT32)]
 
 
@@ -63,7 +63,7 @@ def test_points_that_are_not_finite_are_left_out_and_counted() -> None:
 
 
 @pytest.mark.parametrize("big", [False, True])
-@pytest.mark.parametrize("datatype", [PointField.FLOAT32, PointField.FLOAT64])
+@pytest.mark.parametrize("datatype", list(FORMATS))
 @given(
     order=st.permutations(["x", "y", "z", "ring"]),
     gaps=st.lists(st.integers(0, 9), min_size=5, max_size=5),
@@ -87,7 +87,9 @@ def test_any_layout_gives_the_same_points(
         layout.append((name, offset, PointField.UINT16 if name == "ring" else datatype))
         offset += 2 if name == "ring" else int(form[2])
     point_step = offset + gaps[4]
-    expected = np.arange(height * width * 3, dtype=np.float64).reshape(-1, 3) / 4 - 3
+    expected = np.arange(height * width * 3, dtype=np.float64).reshape(-1, 3) - 3
+    if datatype != PointField.INT16:
+        expected /= 4
     data = bytearray(b"\xa5" * (height * (width * point_step + row_gap)))
     for index, point in enumerate(expected):
         begin = (index // max(width, 1)) * (width * point_step + row_gap)
@@ -118,9 +120,14 @@ def test_any_layout_gives_the_same_points(
         ({"fields": []}, "fields", "expected one field 'x', got 0; fields: none"),
         ({"fields": fields(*XYZ, XYZ[2])}, "fields", "expected one field 'z', got 2"),
         (
-            {"fields": fields(("x", 0, PointField.INT16), *XYZ[1:])},
+            {"fields": [PointField(name="x", datatype=7, count=3), *fields(*XYZ[1:])]},
             "fields",
-            "must be one FLOAT32 or FLOAT64, got 1 of datatype 3",
+            "field 'x' must be one number, got 3 of datatype 7",
+        ),
+        (
+            {"fields": fields(("x", 0, 11), *XYZ[1:])},
+            "fields",
+            "field 'x' must be one number, got 1 of datatype 11",
         ),
         (
             {"fields": fields(*XYZ[:2], ("z", 10, PointField.FLOAT32))},
@@ -216,3 +223,37 @@ def test_odd_messages_raise_nothing_but_invalid_input(
         return
     assert np.isfinite(cloud.points_m).all()
     assert len(cloud.points_m) + cloud.dropped == height * width
+
+
+def test_a_cloud_of_nothing_but_nan_is_empty_and_says_so() -> None:
+    cloud = cloud_from_msg(message(np.full((1000, 3), math.nan)))
+    assert cloud.points_m.shape == (0, 3)
+    assert cloud.dropped == 1000
+
+
+@pytest.mark.parametrize("row_gap", [0, 7])
+@pytest.mark.parametrize("height", [1, 480])
+def test_a_giant_cloud_is_thinned_out_evenly_and_says_so(height: int, row_gap: int) -> None:
+    """Five million points: of organised ones, every n-th along the rows."""
+    width = 5_000_000 // height
+    count = height * width
+    row_step = 12 * width + row_gap
+    data = np.zeros((height, row_step), dtype=np.uint8)
+    values = np.zeros((height, width, 3), dtype="<f4")
+    values[..., 0] = np.arange(count).reshape(height, width) % 16384
+    data[:, : 12 * width] = values.reshape(height, -1).view(np.uint8)
+    giant = message([], height=height, width=width, row_step=row_step, data=b"")
+    giant.data.frombytes(data.tobytes())
+    cloud = cloud_from_msg(giant, max_points=300_000)
+    assert cloud.thinned + len(cloud.points_m) == count
+    assert len(cloud.points_m) == math.ceil(count / 17)
+    assert_allclose(cloud.points_m[:, 0], np.arange(0, count, 17) % 16384)
+
+
+def test_fields_beside_the_coordinates_may_be_missing_or_strange() -> None:
+    odd = [
+        PointField(name="intensity", offset=900, datatype=99, count=0),
+        PointField(name="", offset=0, datatype=0, count=2**32 - 1),
+    ]
+    cloud = cloud_from_msg(message(POINTS, fields=[*odd, *fields(*XYZ)]))
+    assert_allclose(cloud.points_m, POINTS)

@@ -39,6 +39,8 @@ events = st.builds(
     sensor=texts,
     values=st.dictionaries(texts, st.one_of(st.floats(allow_nan=False), texts), max_size=4),
     evidence=st.lists(texts, max_size=3).map(tuple),
+    supporting=st.lists(texts, max_size=3).map(tuple),
+    silent=st.lists(texts, max_size=3).map(tuple),
 )
 
 
@@ -113,6 +115,8 @@ def test_another_status_is_refused(values: list[KeyValue]) -> None:
         ("stamp_ns", "soon"),
         ("evidence", "[1"),
         ("evidence", "7"),
+        ("supporting", "7"),
+        ("silent", "{"),
         ("measured.distance_m", "far"),
     ],
 )
@@ -148,3 +152,11 @@ def test_what_is_no_state_is_refused() -> None:
 def test_infinite_values_come_back() -> None:
     (back,) = events_from_msg(events_to_msg([one_event(values={"range_m": math.inf})], 5))
     assert back.values["range_m"] == math.inf
+
+
+def test_an_event_of_an_older_recording_names_no_sensors() -> None:
+    message = events_to_msg([one_event(supporting=("lidar:top",), silent=("camera:a",))], 5)
+    pairs = [p for p in message.status[0].values if p.key not in {"supporting", "silent"}]
+    message.status[0].values = pairs
+    (back,) = events_from_msg(message)
+    assert (back.supporting, back.silent) == ((), ())

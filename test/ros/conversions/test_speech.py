@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 
@@ -13,9 +14,13 @@ pytest.importorskip("hri_msgs")
 
 from hri_msgs.msg import LiveSpeech
 
-from edge_mm_ros.datatypes import InvalidInput, Transcript
+from edge_mm_ros.datatypes import InvalidInput, SpokenWord, Transcript
 from edge_mm_ros.ros.conversions import speech
-from edge_mm_ros.ros.conversions.speech import transcript_from_msg, transcript_to_msg
+from edge_mm_ros.ros.conversions.speech import (
+    transcript_from_msg,
+    transcript_to_msg,
+    words_to_msg,
+)
 
 SAID = Transcript("Stop!", 3_000_000_007, 4_000_000_000, 0.75, "en", True, "mic")
 
@@ -77,3 +82,22 @@ def test_any_message_is_a_transcript_or_invalid_input(
         return
     assert transcript.text
     assert 0.0 <= transcript.confidence <= 1.0
+
+
+def test_the_times_of_words_go_beside() -> None:
+    said = replace(SAID, words=(SpokenWord("Stop!", 3_100_000_000, 3_500_000_000, 0.87654321),))
+    assert json.loads(words_to_msg(said).data) == {
+        "start_ns": 3_000_000_007,
+        "end_ns": 4_000_000_000,
+        "final": True,
+        "language": "en",
+        "frame_id": "mic",
+        "words": [
+            {
+                "word": "Stop!",
+                "start_ns": 3_100_000_000,
+                "end_ns": 3_500_000_000,
+                "probability": 0.8765,
+            }
+        ],
+    }

@@ -1,0 +1,95 @@
+"""What a measurement shows, in the robot's frame, before it becomes the tracker's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_mm_ros.datatypes import Object3D, RigidTransform
+from edge_mm_ros.pipelines.tracking import UNKNOWN_LABEL, Birth, Measurement, RadialVelocity
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """One thing that a sensor shows.
+
+    Attributes:
+        position_m: float64 (3,), its centre in the robot's frame.
+        covariance_m2: float64 (3, 3), of all errors of the position.
+        size_m: float64 (3,), along the robot's axes.
+        score: 0 to 1.
+        sources: the sensors that it rests on.
+        label: its class, where that is known.
+        radial: its radial velocity, with place and motion of the sensor in the robot's frame.
+        origin_m: float64 (3,), see `Measurement`.
+        birth: see `Measurement`.
+        sized: see `Measurement`.
+    """
+
+    position_m: NDArray[np.float64]
+    covariance_m2: NDArray[np.float64]
+    size_m: NDArray[np.float64]
+    score: float
+    sources: tuple[str, ...]
+    label: str = UNKNOWN_LABEL
+    radial: RadialVelocity | None = None
+    origin_m: NDArray[np.float64] | None = None
+    birth: Birth = Birth.CONFIRMED
+    sized: bool = True
+
+    def measurement(
+        self, fixed_from_robot: RigidTransform | None, bias_share: float
+    ) -> Measurement:
+        """As the tracker takes it.
+
+        Args:
+            fixed_from_robot: the frame in which objects are followed, from the robot's; None where
+                it is the robot's.
+            bias_share: share of the covariance that successive measurements have in common.
+
+        Raises:
+            InvalidInput: a value is not finite, or the covariance is none.
+        """
+        pose = fixed_from_robot
+        position, covariance, radial = self.position_m, self.covariance_m2, self.radial
+        origin = self.origin_m
+        if pose is not None:
+            turn = pose.rotation
+            position, covariance = pose.apply(position), turn @ covariance @ turn.T
+            origin = None if origin is None else pose.apply(origin)
+            if radial is not None:
+                radial = RadialVelocity(
+                    radial.speed_mps,
+                    radial.sigma_mps,
+                    pose.apply(radial.sensor_position_m),
+                    turn @ radial.sensor_velocity_mps,
+                )
+        return Measurement(
+            position,
+            (1.0 - bias_share) * covariance,
+            self.label,
+            self.score,
+            self.size_m,
+            self.sources,
+            bias_share * covariance,
+            radial,
+            origin,
+            self.birth,
+            self.sized,
+        )
+
+
+def seen_from_robot(item: Object3D, fixed_from_robot: RigidTransform | None) -> Object3D:
+    """An object of the frame in which it is followed, in the robot's frame."""
+    if fixed_from_robot is None:
+        return item
+    assert item.velocity_mps is not None
+    turn = fixed_from_robot.rotation.T
+    return replace(
+        item,
+        position_m=turn @ (item.position_m - fixed_from_robot.translation_m),
+        covariance_m2=turn @ item.covariance_m2 @ turn.T,
+        velocity_mps=turn @ item.velocity_mps,
+    )

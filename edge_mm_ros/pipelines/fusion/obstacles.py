@@ -1,0 +1,213 @@
+"""What stands in the robot's way, from points alone: objects whose class nobody knows."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_mm_ros.datatypes import RigidTransform
+from edge_mm_ros.params.fusion_sensors import ObstacleParams
+from edge_mm_ros.pipelines.fusion.class_sizes import depth_of
+from edge_mm_ros.pipelines.fusion.clustering import clusters_of
+from edge_mm_ros.pipelines.fusion.finding import Finding
+from edge_mm_ros.pipelines.tracking import Birth
+
+_SCORE = 0.7  # that a cluster is something solid
+_THINNEST_M = 0.05
+_EDGE_SHARE, _CUT_SHARE = 0.1, 0.3  # of a width: how far its middle errs, whole and cut
+_STANDS_M = 0.8  # what is seen lower than this above the ground is taken to stand on it
+_FOLLOWED_M = 25.0  # further away the points of a thing are too few to follow it by
+_FEW_FROM_M = 8.0  # from here on a thing may show as few points as are asked for
+_MOST_TIMES = 8.0  # nearer so many times as many
+_CELL_M = 0.5
+_CELL_SHARE = 0.25  # of those points lies in one cell; a thing may lie across the corner of four
+_SIDES = 8
+_THING_M = 0.5  # so wide a piece of something shows as many points as a thing does
+_LARGEST_M = 5.0  # what is longer, as a wall, is told in pieces
+
+
+def in_the_way(
+    points_m: NDArray[np.floating], way: ObstacleParams, ground_z_m: float
+) -> NDArray[np.bool_]:
+    """Which points (n, 3) of the robot's frame lie in its way, bool (n,).
+
+    Its own footprint is left out: what is there is the robot itself.
+    """
+    x, y, z = points_m[:, 0], points_m[:, 1], points_m[:, 2]
+    near = (x <= way.ahead_m) & (x >= -way.behind_m) & (np.abs(y) <= way.aside_m)
+    return np.asarray(near & (z <= ground_z_m + way.max_height_m) & ~itself(points_m, way))
+
+
+def itself(points_m: NDArray[np.floating], way: ObstacleParams) -> NDArray[np.bool_]:
+    """Which points (n, 3) lie within the robot's footprint, bool (n,)."""
+    x, y = points_m[:, 0], points_m[:, 1]
+    return np.asarray(
+        (x < way.footprint_front_m)
+        & (x > -way.footprint_rear_m)
+        & (np.abs(y) < way.footprint_side_m)
+    )
+
+
+def obstacles_of(
+    points_m: NDArray[np.floating],
+    way: ObstacleParams,
+    *,
+    source: str,
+    sensor_m: NDArray[np.float64],
+    range_sigma_m: float,
+    ground_z_m: float,
+    plan_from_robot: RigidTransform | None,
+    flat: bool = False,
+) -> tuple[Finding, ...]:
+    """Clusters of points as things without a class.
+
+    Those in the robot's way may begin objects; those elsewhere, only where they are whole things,
+    correct what is followed already.
+
+    Args:
+        points_m: float64 (n, 3) in the robot's frame, the ground left out.
+        way: where the way is, and how much it may bring.
+        source: the sensor as objects name it.
+        sensor_m: float64 (3,), where it is.
+        range_sigma_m: standard deviation of the sensor's distances.
+        ground_z_m: height of the ground in the robot's frame.
+        plan_from_robot: the frame in which pieces of long things lie still.
+        flat: whether the points are those of one plane.
+
+    Returns:
+        in the robot's frame, nearest first.
+    """
+    points = points_m[_wanted(points_m, way)]
+    points = points[_dense(points, way, flat=flat)]
+    clusters = clusters_of(
+        points,
+        minimum_points=way.minimum_points,
+        max_height_m=ground_z_m + way.max_height_m,
+        max_extent_m=_LARGEST_M,
+        plan_from_robot=plan_from_robot,
+    )
+    found = []
+    begun = 0
+    for cluster in clusters:
+        members = points[cluster.members]
+        parts = _sides(members, sensor_m, way, flat=flat)
+        for part in parts:
+            nearest = part[np.argmin(np.hypot(part[:, 0], part[:, 1]))]
+            inside = bool(in_the_way(nearest[None], way, ground_z_m)[0])
+            inside = inside and len(part) >= _least_points(nearest[None], way, flat=flat)[0]
+            whole = cluster.whole and len(parts) == 1
+            if inside:
+                begun += 1
+            elif not whole:
+                continue
+            birth = Birth.CONFIRMED if inside and begun <= way.max_objects else Birth.NEVER
+            found.append(
+                _finding(part, source, range_sigma_m, ground_z_m, whole=whole, birth=birth)
+            )
+    return tuple(found)
+
+
+def _sides(
+    points_m: NDArray[np.floating],
+    sensor_m: NDArray[np.float64],
+    way: ObstacleParams,
+    *,
+    flat: bool,
+) -> list[NDArray[np.floating]]:
+    """The points (n, 3) of a cluster; of one that lies around the sensor, those of each side.
+
+    Such a one is a small room, whose walls are apart, or the fog around, which has too few points
+    for so large a thing.
+    """
+    gaps_m = points_m[:, :2] - sensor_m[:2]
+    angles = np.arctan2(gaps_m[:, 1], gaps_m[:, 0])
+    order = np.sort(angles)
+    widest = float(np.max(np.diff(order, append=order[0] + 2.0 * np.pi)))
+    if 2.0 * np.pi - widest <= np.pi:
+        return [points_m]
+    distance = float(np.median(np.hypot(gaps_m[:, 0], gaps_m[:, 1])))
+    things = (2.0 * np.pi - widest) * distance / _THING_M
+    least = float(_least_points(np.array([[distance, 0.0, 0.0]]), way, flat=flat)[0])
+    if len(points_m) < things * least:
+        return []
+    side = np.floor((angles + np.pi) / (2.0 * np.pi / _SIDES)).astype(np.intp) % _SIDES
+    return [points_m[side == each] for each in range(_SIDES) if np.any(side == each)]
+
+
+def _wanted(points_m: NDArray[np.floating], way: ObstacleParams) -> NDArray[np.bool_]:
+    """Which points (n, 3) may belong to an obstacle, bool (n,)."""
+    reach = max(_FOLLOWED_M, way.ahead_m, way.behind_m, way.aside_m)
+    near = (np.abs(points_m[:, 0]) <= reach) & (np.abs(points_m[:, 1]) <= reach)
+    return np.asarray(near & ~itself(points_m, way))
+
+
+def _least_points(
+    points_m: NDArray[np.floating], way: ObstacleParams, *, flat: bool
+) -> NDArray[np.float64]:
+    """How many points a thing shows at the place of each of the points (n, 3) at least, (n,).
+
+    The nearer it is, the more beams meet it. A few echoes close by are fog, rain or dust.
+    """
+    if flat:  # one plane at a step of a degree has 11 points on a post of 0.2 m in 1 m distance
+        return np.full(len(points_m), float(way.minimum_points))
+    distances = np.maximum(np.hypot(points_m[:, 0], points_m[:, 1]), 1e-3)
+    times = (_FEW_FROM_M / distances) ** 2
+    return np.asarray(way.minimum_points * np.clip(times, 1.0, _MOST_TIMES))
+
+
+def _dense(points_m: NDArray[np.floating], way: ObstacleParams, *, flat: bool) -> NDArray[np.bool_]:
+    """Which points (n, 3) lie together with so many others as those of a thing do, bool (n,)."""
+    if not len(points_m):
+        return np.zeros(0, dtype=np.bool_)
+    cells = np.floor(points_m[:, :2] / _CELL_M).astype(np.intp)
+    cells -= cells.min(axis=0)
+    _, columns = (int(most) + 1 for most in cells.max(axis=0))
+    cell = cells[:, 0] * columns + cells[:, 1]
+    least = _CELL_SHARE * _least_points(points_m, way, flat=flat)
+    return np.asarray(np.bincount(cell)[cell] >= least)
+
+
+def _finding(
+    points_m: NDArray[np.floating],
+    source: str,
+    range_sigma_m: float,
+    ground_z_m: float,
+    *,
+    whole: bool,
+    birth: Birth,
+) -> Finding:
+    """Points (n, 3) as the near side of a thing.
+
+    It is as deep as a detection of no known class is taken to be, so that a camera which places it
+    by the same points puts it at the same place.
+    """
+    low, high = points_m.min(axis=0), points_m.max(axis=0)
+    middle = (low[:2] + high[:2]) / 2.0
+    ray = middle / max(float(np.hypot(*middle)), 1e-6)
+    left = np.array([-ray[1], ray[0]])
+    along, aside = points_m[:, :2] @ ray, points_m[:, :2] @ left
+    near = float(along.min())
+    across = max(float(aside.max() - aside.min()), _THINNEST_M)
+    seen = float(along.max()) - near
+    depth = depth_of(None, across, cut=False, seen_m=seen)
+    hidden = max(depth.extent_m - seen, 0.0) * ray
+    centre = middle + hidden / 2.0
+    bottom, top = float(low[2]), float(high[2])
+    if bottom - ground_z_m < _STANDS_M:
+        bottom = min(ground_z_m, top - _THINNEST_M)
+    height = max(top - bottom, _THINNEST_M)
+    aside_sigma = across * (_EDGE_SHARE if whole else _CUT_SHARE)
+    axes = np.column_stack([ray, left])
+    covariance = np.zeros((3, 3))
+    covariance[:2, :2] = axes @ np.diag([depth.sigma_m**2, aside_sigma**2]) @ axes.T
+    covariance[2, 2] = (height / 4.0) ** 2
+    covariance += (range_sigma_m**2 + _THINNEST_M**2) * np.eye(3)
+    extent = np.maximum(high[:2] - low[:2] + np.abs(hidden), _THINNEST_M)
+    return Finding(
+        np.array([centre[0], centre[1], (bottom + top) / 2.0]),
+        covariance,
+        np.array([extent[0], extent[1], height]),
+        _SCORE,
+        (source,),
+        birth=birth,
+    )

@@ -1,0 +1,288 @@
+"""The fusion with a watch over its sensors, and with what they see of the zones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from edge_mm_ros.datatypes import (
+    Coverage,
+    FreeSpace,
+    InvalidInput,
+    LaserScan,
+    Objects,
+    PointCloud,
+    RadarScan,
+    RangeReading,
+    SensorState,
+)
+from edge_mm_ros.params.free_space import RadarView
+from edge_mm_ros.params.fusion_sensors import SensorTiming
+from edge_mm_ros.params.sensor_fusion import SENSOR_KINDS, SensorFusionParams
+from edge_mm_ros.pipelines.free_space import (
+    CameraGround,
+    CoverageMap,
+    Heights,
+    PolarView,
+    view_of_cloud,
+    view_of_radar,
+    view_of_range,
+    view_of_scan,
+)
+from edge_mm_ros.pipelines.fusion.arrivals import Arrival, Measured
+from edge_mm_ros.pipelines.fusion.comparison import expected_in_view, gaps_to_others
+from edge_mm_ros.pipelines.fusion.sensor_fusion import SensorFusion
+from edge_mm_ros.pipelines.sensor_watch import SensorWatch, WatchedSensor, content_of
+from edge_mm_ros.pipelines.stamps import to_ns
+
+COVERAGE_PERIOD_S = 0.2
+"""Coverage is told at least so often."""
+_LEAST_PERIOD_S = 0.1  # ... and at most so often, unless it changes
+_COMPARED = ("camera", "lidar", "radar", "laser")  # an echo's place on its arc is not known
+
+
+class WatchedFusion:
+    """Feeds a `SensorFusion`, leaves out sensors that are at fault, and follows what they see.
+
+    Attributes:
+        fusion: takes the measurements.
+        looks: whether what the sensors see is worked out; false saves the time where nobody asks.
+
+    Args:
+        params: sensors and limits.
+        zones: polygons in the robot's frame, by name.
+        now_ns: the clock.
+        on_notice: as of `SensorFusion`.
+        on_sensor: told each sensor's state when it changes.
+    """
+
+    def __init__(
+        self,
+        params: SensorFusionParams,
+        zones: Mapping[str, Sequence[tuple[float, float]]],
+        now_ns: Callable[[], int],
+        on_notice: Callable[[str, InvalidInput], None] = lambda topic, notice: None,
+        on_sensor: Callable[[SensorState], None] = lambda state: None,
+    ) -> None:
+        self._now_ns = now_ns
+        self._on_notice = on_notice
+        self._on_sensor = on_sensor
+        watched = _watched(params)
+        self._watch = SensorWatch(
+            watched, params.watch, params.clock_tolerance_s, self._note_change
+        )
+        self._names = {item.key: item.name for item in watched}
+        self._map = CoverageMap(
+            zones,
+            params.free_space,
+            params.robot_frame,
+            params.free_space_reach_m,
+            params.free_space_cell_m,
+        )
+        self._cameras: dict[str, CameraGround] = {}
+        self._objects = Objects((), 0, params.robot_frame)
+        self._told_ns: int | None = None
+        self.looks = bool(zones)
+        self.fusion = SensorFusion(
+            params,
+            self._notice,
+            on_arrival=self._on_arrival,
+            on_measured=self._on_measured,
+            usable=self._usable,
+        )
+
+    @property
+    def params(self) -> SensorFusionParams:
+        """Sensors and limits; new ones count from the next measurement on."""
+        return self.fusion.params
+
+    @params.setter
+    def params(self, params: SensorFusionParams) -> None:
+        before = self.params
+        if (params.free_space, params.ground_z_m) != (before.free_space, before.ground_z_m):
+            self._cameras.clear()
+        self.fusion.params = params
+        self._watch.params = params.watch
+        self._watch.clock_tolerance_s = params.clock_tolerance_s
+        self._watch.set_timeouts({item.key: item.timeout_s for item in _watched(params)})
+        self._map.params = params.free_space
+
+    def states(self) -> tuple[SensorState, ...]:
+        """How all sensors are."""
+        return self._watch.states()
+
+    def note_refused(self, kind: str, sensor: str, error: InvalidInput) -> None:
+        """A measurement that could not even be read or placed was left out."""
+        self._watch.note_refused(f"{kind}:{sensor}", self._now_ns(), str(error))
+
+    def note_objects(self, objects: Objects) -> None:
+        """What is known to be around, and may hide the ground behind it."""
+        self._objects = objects
+
+    def tick(self) -> None:
+        """Find who is silent; to be called a few times within the shortest timeout."""
+        if now_ns := self._now_ns():  # a simulated clock that has not begun says nothing
+            self._watch.tick(now_ns)
+
+    # Coverage ------------------------------------------------------------------------------------
+
+    def coverage_due(self, *, with_objects: bool = False) -> bool:
+        """Whether coverage should be told now.
+
+        Args:
+            with_objects: whether objects are told now.
+        """
+        now_ns = self._now_ns()
+        if self._told_ns is None or now_ns < self._told_ns:
+            return True
+        period_ns = to_ns(_LEAST_PERIOD_S if with_objects else COVERAGE_PERIOD_S)
+        lasted = now_ns - self._told_ns >= period_ns
+        return lasted or self._map.expired_since(self._told_ns, now_ns)
+
+    def coverage(self) -> Coverage:
+        """How much of each zone is seen now."""
+        now_ns = self._told_ns = self._now_ns()
+        missing = [key for key in self._names if _sees(key) and not self._watch.heard(key)]
+        return self._map.coverage(
+            now_ns,
+            self.fusion.pose_at(now_ns),
+            self._watch.usable,
+            missing,
+            self._names.__getitem__,
+        )
+
+    def free_space(self) -> FreeSpace:
+        """What is free, occupied and unseen around the robot now."""
+        now_ns = self._now_ns()
+        return self._map.free_space(now_ns, self.fusion.pose_at(now_ns), self._watch.usable)
+
+    # Hooks of the fusion -------------------------------------------------------------------------
+
+    def _notice(self, topic: str, notice: InvalidInput) -> None:
+        if notice.kind in ("stamp_jump", "odometry_jump"):
+            self._map.clear()  # what was seen before cannot be moved to where the robot is now
+        self._on_notice(topic, notice)
+
+    def _note_change(self, state: SensorState) -> None:
+        self._told_ns = None  # what it sees counts from now on, or no longer
+        self._on_sensor(state)
+
+    def _usable(self, kind: str, sensor: str) -> bool:
+        return self._watch.trusted(f"{kind}:{sensor}")
+
+    def _on_arrival(self, arrival: Arrival) -> None:
+        now_ns = self._now_ns()
+        timing = self.params.sensor_timing.get(arrival.sensor, SensorTiming())
+        unset = arrival.stamp_ns + to_ns(timing.time_offset_s) == 0
+        stamp_ns = 0 if unset else arrival.stamp_ns
+        self._watch.arrive(arrival.source, stamp_ns, now_ns, content_of(arrival.content))
+        if self.looks and _sees(arrival.source):
+            self._look(arrival, now_ns)
+
+    def _on_measured(self, measured: Measured) -> None:
+        arrival, now_ns = measured.arrival, self._now_ns()
+        if arrival.kind not in _COMPARED:
+            return
+        params = self.params
+        reach_m = params.watch.disagreement_reach_m
+        gaps = gaps_to_others(measured, self.fusion.pose_at, params.camera_timeout_s, reach_m)
+        self._watch.note_agreement(arrival.source, arrival.stamp_ns, now_ns, gaps)
+        ground = self._ground(arrival) if arrival.kind == "camera" else None
+        if ground is not None:
+            found = len(arrival.content)  # type: ignore[arg-type]
+            expected = 0
+            if not found:
+                expected = expected_in_view(measured, ground.shows, params.camera_timeout_s)
+            self._watch.note_view(arrival.source, now_ns, found, expected)
+        if not self._watch.trusted(arrival.source):
+            self._map.forget(arrival.source)
+            raise InvalidInput(
+                "sensor_disagrees",
+                f"'{arrival.sensor}' disagrees with the others; it is left out until it agrees",
+            )
+
+    def _look(self, arrival: Arrival, now_ns: int) -> None:
+        view = self._view(arrival, now_ns)
+        if view is None:
+            return
+        pose = self.fusion.pose_at(arrival.stamp_ns)
+        timeout_s = self.params.timeout_of(arrival.kind, arrival.sensor)
+        # A clock that runs ahead does not make a look last longer.
+        seen_ns = min(arrival.stamp_ns, now_ns)
+        self._map.note(arrival.source, view, seen_ns, timeout_s, pose)
+
+    def _view(self, arrival: Arrival, now_ns: int) -> PolarView | None:
+        """What a measurement shows of the ground."""
+        content, place = arrival.content, arrival.place
+        if place is None:
+            return None
+        params = self.params
+        heights = Heights(
+            params.ground_z_m,
+            params.ground_clearance_m,
+            params.free_space.object_height_m,
+            params.max_height_m,
+        )
+        step_m, reach_m = self._map.step_m, self._map.view_reach_m
+        if isinstance(content, PointCloud):
+            return view_of_cloud(content, place, heights, step_m, reach_m)
+        if isinstance(content, LaserScan):
+            return view_of_scan(content, place, heights, step_m, reach_m)
+        if isinstance(content, RangeReading):
+            return view_of_range(content, place, heights, step_m)
+        if isinstance(content, RadarScan):
+            given = params.radar_view.get(arrival.sensor, RadarView())
+            return view_of_radar(
+                content,
+                place,
+                heights,
+                step_m,
+                reach_m,
+                given.field_of_view_rad,
+                given.max_range_m,
+            )
+        ground = self._ground(arrival)
+        if ground is None:
+            return None
+        echoes = self._map.echoes_m(now_ns, self.fusion.pose_at(arrival.stamp_ns))
+        return ground.view(self._objects.objects, echoes)
+
+    def _ground(self, arrival: Arrival) -> CameraGround | None:
+        """The ground that a camera shows; None while its lens is not known."""
+        assert arrival.place is not None
+        try:
+            projection = self.fusion.projection(arrival.sensor)
+        except InvalidInput:
+            return None
+        known = self._cameras.get(arrival.sensor)
+        if known is None or not known.fits(projection, arrival.place):
+            known = self._cameras[arrival.sensor] = CameraGround(
+                projection,
+                arrival.place,
+                ground_z_m=self.params.ground_z_m,
+                person_height_px=self.params.free_space.person_height_px,
+                step_m=self._map.step_m,
+                reach_m=self._map.view_reach_m,
+            )
+        return known
+
+
+def _sees(source: str) -> bool:
+    return source.partition(":")[0] in SENSOR_KINDS
+
+
+def _watched(params: SensorFusionParams) -> list[WatchedSensor]:
+    """All sensors of the parameters; one name of two sensors is told with its kind."""
+    found = [(kind, name) for kind in SENSOR_KINDS for name in getattr(params, f"{kind}s")]
+    found += [
+        (kind, getattr(params, kind)) for kind in ("odometry", "imu") if getattr(params, kind)
+    ]
+    names = [name for _, name in found]
+    return [
+        WatchedSensor(
+            f"{kind}:{name}",
+            name if names.count(name) == 1 else f"{kind}:{name}",
+            kind,
+            params.timeout_of(kind, name),
+        )
+        for kind, name in found
+    ]

