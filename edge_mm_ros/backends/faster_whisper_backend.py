@@ -37,11 +37,17 @@ _MEND = "install it with: pip install edge_mm_ros[speech]"
 _FILES = ("model.bin", "config.json", "tokenizer.json")
 
 
+CONTEXT_S = 15.0
+"""Length that shorter sound is padded to, where the manifest says no other."""
+
+
 class _Options(StrictModel):
     compute_type: str = Field("", description="Of CTranslate2; empty: int8 (cpu), float16 (cuda).")
     beam_size: int = Field(1, ge=1, le=16)
     threads: int = Field(0, ge=0, le=256, description="0: the cores of the process's share.")
-    context_s: float = Field(15.0, ge=5.0, le=30.0, description="Shorter sound is padded to it.")
+    context_s: float = Field(
+        CONTEXT_S, ge=5.0, le=30.0, description="Shorter sound is padded to it."
+    )
 
 
 class FasterWhisperBackend:

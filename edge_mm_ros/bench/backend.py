@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from edge_mm_ros.backends import BackendRegistry
 from edge_mm_ros.bench.bare_engines import (
     BareLlama,
-    BareWhisper,
     ComputingTimes,
+    WindowedWhisper,
     detector_session,
 )
 from edge_mm_ros.bench.in_turn import Comparison, compare
@@ -161,7 +161,7 @@ def _detections(host: ModelHost, pairs: int) -> tuple[Around, Comparison]:
 
 
 def _transcriptions(host: ModelHost, pairs: int) -> Comparison:
-    samples, engine = speech()[:SPEECH_SAMPLES], BareWhisper()
+    samples, engine = speech()[:SPEECH_SAMPLES], WindowedWhisper()
 
     def leased() -> str:
         with host.lease(TRANSCRIBER) as model:

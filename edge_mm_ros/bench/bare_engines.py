@@ -12,7 +12,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from edge_mm_ros.backends.faster_whisper_backend import CONTEXT_S
 from edge_mm_ros.backends.process_share import usable_cores
+from edge_mm_ros.backends.whisper_window import Window, transcribe_window
 from edge_mm_ros.bench.material import CHAT, DETECTOR, LANGUAGE, TRANSCRIBER, WRITER
 from edge_mm_ros.model_repository import ModelRepository
 
@@ -74,7 +76,7 @@ class BareWhisper:
     def __init__(self) -> None:
         import faster_whisper
 
-        self._model = faster_whisper.WhisperModel(
+        self.model = faster_whisper.WhisperModel(
             str(ModelRepository().locate(TRANSCRIBER)),
             device="cpu",
             compute_type="int8",
@@ -84,7 +86,7 @@ class BareWhisper:
 
     def __call__(self, samples: NDArray[np.float32]) -> str:
         """The text of float32 (n,) samples."""
-        segments, _ = self._model.transcribe(
+        segments, _ = self.model.transcribe(
             samples,
             language=LANGUAGE,
             beam_size=1,
@@ -95,6 +97,22 @@ class BareWhisper:
             no_speech_threshold=None,
         )
         return " ".join(segment.text.strip() for segment in segments)
+
+
+class WindowedWhisper:
+    """faster-whisper with the backend's window, but without lease and watch."""
+
+    def __init__(self) -> None:
+        import faster_whisper
+
+        self._engine = faster_whisper
+        self._model = BareWhisper().model
+        self._window = Window(LANGUAGE, beam_size=1, context_s=CONTEXT_S)
+
+    def __call__(self, samples: NDArray[np.float32]) -> str:
+        """The text of float32 (n,) samples."""
+        found = transcribe_window(self._engine, self._model, samples, self._window)
+        return " ".join(segment.text for segment in found.segments)
 
 
 class BareLlama:

@@ -11,17 +11,18 @@ class Courtesy:
     def __init__(self, pause_s: float) -> None:
         self._pause_s = pause_s
         self._running: dict[int, int] = {}
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._waiting = 0
 
     def begin(self, priority: int) -> None:
         """Let lower priorities make way until `end`."""
-        with self._changed:
+        with self._lock:
             self._running[priority] = self._running.get(priority, 0) + 1
 
     def end(self, priority: int) -> None:
         """Undo one `begin`."""
-        with self._changed:
+        with self._lock:
             left = self._running.pop(priority) - 1
             if left:
                 self._running[priority] = left

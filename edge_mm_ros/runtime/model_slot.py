@@ -43,6 +43,7 @@ class ModelSlot:
         self._failures_in_turn = 0
         self._pool = CandidatePool(name, source, around, self._tell)
         self._idle = threading.Condition(self._pool.lock)
+        self._unloading = 0
         self.upkeep = Upkeep(self._pool)
 
     def begin_lease(self) -> None:
@@ -69,7 +70,7 @@ class ModelSlot:
         with pool.lock:
             pool.leases -= 1
             pool.used_s = self._around.clock()
-            if not pool.leases:
+            if self._unloading and not pool.leases:
                 self._idle.notify_all()
         return pool.chain.keep_alive_s is not None
 
@@ -170,8 +171,12 @@ class ModelSlot:
             return False
         try:
             rest_s = max(0.0, begin_s + timeout_s - time.monotonic())
-            if not self._idle.wait_for(lambda: self._pool.leases == 0, timeout=rest_s):
-                return False
+            self._unloading += 1
+            try:
+                if not self._idle.wait_for(lambda: self._pool.leases == 0, timeout=rest_s):
+                    return False
+            finally:
+                self._unloading -= 1
             gone = self._pool.close_all()
         finally:
             self._pool.lock.release()
@@ -277,7 +282,7 @@ class ModelSlot:
 
     def _note_answer(self, instance: LoadedCandidate, begun_s: float) -> None:
         now_s = self._around.clock()
-        self._statistics.took(now_s - begun_s)
+        self._statistics.took(now_s - begun_s, now_s)
         instance.used_s = now_s
         if instance is self._pool.serving:
             self._failures_in_turn = 0

@@ -133,10 +133,10 @@ class CallStatistics:
         with self._lock:
             self.failures += 1
 
-    def took(self, duration_s: float) -> None:
-        """Note a call that was answered."""
+    def took(self, duration_s: float, end_s: float) -> None:
+        """Note a call that was answered, and when by the clock."""
         with self._lock:
-            self._calls.append((self._clock(), duration_s))
+            self._calls.append((end_s, duration_s))
 
     def rate_hz(self) -> float:
         """Answered calls per second, over the last ten seconds."""
