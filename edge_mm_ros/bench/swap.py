@@ -14,10 +14,10 @@ from edge_mm_ros.bench.memory import MEGA, MemoryWatch
 from edge_mm_ros.bench.result import Bar, BenchResult, Measure
 from edge_mm_ros.bench.usage import Use, uses
 from edge_mm_ros.datatypes import EdgeMmError
+from edge_mm_ros.heap import trim_heap
 from edge_mm_ros.model_repository import ModelRepository
 from edge_mm_ros.params.runtime import RuntimeParams
 from edge_mm_ros.runtime import ModelChange, ModelHost
-from edge_mm_ros.runtime.process_memory import trim_heap
 
 MODELS = (DETECTOR, TRANSCRIBER, WRITER)
 LEASES = 100

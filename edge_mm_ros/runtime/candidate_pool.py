@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 from edge_mm_ros.backends import BackendError
 from edge_mm_ros.datatypes import EdgeMmError
+from edge_mm_ros.heap import trim_heap
 from edge_mm_ros.model_repository import Candidate
 from edge_mm_ros.params.runtime import RuntimeParams
 from edge_mm_ros.runtime.candidates import (
@@ -25,7 +26,6 @@ from edge_mm_ros.runtime.courtesy import Courtesy
 from edge_mm_ros.runtime.lane import Lane
 from edge_mm_ros.runtime.memory_budget import BudgetExceeded, Holder, Need
 from edge_mm_ros.runtime.model_status import ChangeKind, ModelChange
-from edge_mm_ros.runtime.process_memory import trim_heap
 
 Effort = Literal["room", "evict", "wait_for_host", "wait"]
 """How far a load may go for its memory.

@@ -1,32 +1,13 @@
-"""The memory of this process and of what it may use."""
+"""The memory that this process may use."""
 
 from __future__ import annotations
 
-import ctypes
-import gc
-import sys
 from pathlib import Path
 
 import psutil
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _MEMBERSHIP = Path("/proc/self/cgroup")
-
-
-def trim_heap(*, collect: bool = True) -> None:
-    """Give freed memory back to the system (glibc keeps it otherwise).
-
-    Args:
-        collect: first look for garbage in cycles; all other threads wait meanwhile.
-    """
-    if collect:
-        gc.collect()
-    if sys.platform == "linux":
-        try:
-            trim = ctypes.CDLL("libc.so.6").malloc_trim
-        except (OSError, AttributeError):  # musl and others have none
-            return
-        trim(0)
 
 
 def available_bytes(cgroups: Path = _CGROUPS, membership: Path = _MEMBERSHIP) -> int:

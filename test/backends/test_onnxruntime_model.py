@@ -16,7 +16,7 @@ from onnx import TensorProto, helper
 from edge_mm_ros.backends import BackendError, ModelArtifact
 from edge_mm_ros.backends.onnxruntime_backend import OnnxRuntimeBackend, OnnxRuntimeModel
 from edge_mm_ros.backends.process_share import resident_bytes
-from edge_mm_ros.runtime.process_memory import trim_heap
+from edge_mm_ros.heap import trim_heap
 
 pytest.importorskip("onnxruntime")
 

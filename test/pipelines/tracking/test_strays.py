@@ -140,3 +140,18 @@ def test_a_measurement_that_counts_at_once_makes_a_hidden_beginning_known() -> N
     tracker = Tracker()
     assert tracker.update(scan(0.0, cluster((5.0, 0.0), Birth.CONFIRMED), sensor="radar")) == ()
     assert len(tracker.update(scan(0.05, boxed((5.0, 0.0))))) == 1
+
+
+def test_who_starts_to_walk_behind_something_comes_out_under_the_same_id() -> None:
+    tracker = Tracker()
+    for step in range(60):
+        at_s = 0.1 * step
+        tracker.update(scan(at_s, measured((13.5, -6.5), sigma_m=0.05)))
+    shown = set()
+    for step in range(10):
+        at_s, place = 7.1 + 0.1 * step, (13.5, -5.35 + 0.08 * step)
+        found = tracker.update(
+            scan(at_s, replace(measured(place, sigma_m=0.05), label=UNKNOWN_LABEL))
+        )
+        shown |= {item.track_id for item in found}
+    assert shown == {"1"}
