@@ -258,6 +258,7 @@ class SpeechTranscriberNode(RecognizerSwitchNode):
             "waiting": str(self._waiting.waiting),
             "dropped": str(self._waiting.dropped),
             "last_refusal": self._refusal,
+            "robot_speaks": str(self._own_voice.speaking).lower(),
             "muted": str(self._own_voice.mutes).lower(),
         }
         if silent_s is None:
