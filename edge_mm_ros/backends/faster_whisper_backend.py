@@ -37,7 +37,7 @@ _MEND = "install it with: pip install edge_mm_ros[speech]"
 _FILES = ("model.bin", "config.json", "tokenizer.json")
 
 
-CONTEXT_S = 15.0
+CONTEXT_S = 10.0
 """Length that shorter sound is padded to, where the manifest says no other."""
 
 
@@ -164,14 +164,17 @@ class FasterWhisperModel:
         if model is not None:
             model.model.unload_model()
 
-    def transcribe(self, samples: NDArray[np.float32], language: str = "") -> TranscriptionResult:
+    def transcribe(
+        self, samples: NDArray[np.float32], language: str = "", prefix: str = ""
+    ) -> TranscriptionResult:
         """Text of one utterance, decoded once at temperature 0, so that the time is bounded.
 
-        Up to 28 s it is decoded as one window, with the times of its words.
+        Up to 28 s it is decoded as one window, with the times of its words, behind the prefix.
 
         Args:
             samples: float32 (n,), mono, 16 kHz, -1 to 1.
             language: ISO 639-1; empty: detect it (an English-only model takes English).
+            prefix: what is known to be said at the beginning of the sound.
 
         Raises:
             InputRefused: the samples or the language cannot be used.
@@ -185,7 +188,7 @@ class FasterWhisperModel:
             return TranscriptionResult((), chosen or "", 0.0)
         try:
             if len(samples) <= MAX_WINDOW_S * SAMPLE_RATE_HZ:
-                window = Window(chosen, self._beam_size, self._context_s)
+                window = Window(chosen, self._beam_size, self._context_s, prefix)
                 result = transcribe_window(self._engine, self._model, samples, window)
             else:
                 result = self._transcribe_long(samples, chosen)

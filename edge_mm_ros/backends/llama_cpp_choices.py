@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from edge_mm_ros.backends.finite_grammar import Derivation, FiniteGrammar
-
-_PART_TOKENS = 64
+from edge_mm_ros.backends.llama_cpp_prompt import PART_TOKENS
 
 
 def write_by_choices(
@@ -24,6 +23,8 @@ def write_by_choices(
     seed: int,
 ) -> Iterator[str]:
     """Pieces of an answer to what `llama` has read so far, one for each token.
+
+    An empty piece comes after each part of the answer that was read again.
 
     Args:
         engine: the package ``llama_cpp``.
@@ -49,7 +50,8 @@ def write_by_choices(
     for _ in range(max_tokens):
         choices = derivation.choices()
         if len(choices) > 1:
-            _read(llama, unread)
+            for _ in _read(llama, unread):
+                yield ""
             unread.clear()
             token = choices[_chosen(engine, llama, choices, temperature, rng)]
         else:
@@ -66,11 +68,12 @@ def splits_text_exactly(llama: Any) -> bool:
     return str(llama.metadata.get("tokenizer.ggml.model")) == "gpt2"
 
 
-def _read(llama: Any, tokens: list[int]) -> None:
+def _read(llama: Any, tokens: list[int]) -> Iterator[None]:
     if llama.n_tokens + len(tokens) >= llama.n_ctx():
         raise ValueError(f"the answer exceeds context window of {llama.n_ctx()}")
-    for at in range(0, len(tokens), _PART_TOKENS):
-        llama.eval(tokens[at : at + _PART_TOKENS])
+    for at in range(0, len(tokens), PART_TOKENS):
+        llama.eval(tokens[at : at + PART_TOKENS])
+        yield
 
 
 def _chosen(

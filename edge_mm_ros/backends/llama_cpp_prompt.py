@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-_PART_TOKENS = 64
+PART_TOKENS = 8
+"""Tokens that are read at a time: reading can be cancelled between two parts only."""
 
 
 class PromptState:
@@ -56,8 +57,8 @@ class PromptState:
             begin = 0
         llama.n_tokens = begin
         for first, last in ((begin, head), (max(begin, head), body), (body, len(tokens))):
-            for at in range(first, last, _PART_TOKENS):
-                llama.eval(tokens[at : min(last, at + _PART_TOKENS)])
+            for at in range(first, last, PART_TOKENS):
+                llama.eval(tokens[at : min(last, at + PART_TOKENS)])
                 yield
 
     def _tokens(self, write: Any, chat: Sequence[Mapping[str, str]]) -> list[int]:

@@ -82,7 +82,9 @@ class RemoteTranscriptionModel:
         """Close the connections; calls under way fail."""
         self._connection.close()
 
-    def transcribe(self, samples: NDArray[np.float32], language: str = "") -> TranscriptionResult:
+    def transcribe(
+        self, samples: NDArray[np.float32], language: str = "", prefix: str = ""
+    ) -> TranscriptionResult:
         """Text of one utterance, which is sent to the server as 16-bit PCM.
 
         The detailed answer is asked for; a server that has only the plain one gives a segment of
@@ -92,6 +94,7 @@ class RemoteTranscriptionModel:
         Args:
             samples: float32 (n,), mono, 16 kHz, -1 to 1.
             language: ISO 639-1; empty: the server detects it.
+            prefix: not used; the whole sound is told.
 
         Raises:
             InputRefused: the samples are not finite float32 (n,).

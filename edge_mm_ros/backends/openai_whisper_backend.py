@@ -31,9 +31,9 @@ from edge_mm_ros.backends.protocol import (
     TranscriptionResult,
 )
 from edge_mm_ros.backends.speech_samples import SAMPLE_RATE_HZ, check_samples, primary_language
+from edge_mm_ros.backends.whisper_conversion import ALIGNMENT_HEADS, MEND, packed_heads
 from edge_mm_ros.params.base import StrictModel
 
-_MEND = "install it with: pip install edge_mm_ros[openai_whisper]"
 _ZIP_MAGIC = b"PK\x03\x04"
 _TURN_TIMEOUT_S = 60.0
 
@@ -60,7 +60,7 @@ class OpenAIWhisperBackend:
             return Probe(False, f"openai_whisper runs on cpu, cuda or cuda:N, not on '{device}'")
         if package := missing_package("whisper", "torch"):
             named = {"whisper": "openai-whisper"}.get(package, package)
-            return Probe(False, f"the package {named} is missing; {_MEND}")
+            return Probe(False, f"the package {named} is missing; {MEND}")
         if kind == "cpu":
             return Probe(True)
         return probe_cuda("torch", _cuda_devices, device_index(device))
@@ -96,8 +96,8 @@ class OpenAIWhisperModel:
         self._options = options
         self._turn = threading.Lock()
         self._device = "cpu" if device == "cpu" else f"cuda:{device_index(device)}"
-        self._torch = import_engine("torch", _MEND)
-        self._whisper = import_engine("whisper", _MEND)
+        self._torch = import_engine("torch", MEND)
+        self._whisper = import_engine("whisper", MEND)
         before, device_before = resident_bytes(), self._allocated_bytes()
         self._torch.set_num_threads(options.threads or usable_cores())
         checkpoint = _read_checkpoint(self._torch, artifact)
@@ -105,6 +105,8 @@ class OpenAIWhisperModel:
             dims = self._whisper.model.ModelDimensions(**checkpoint["dims"])
             model = self._whisper.model.Whisper(dims)
             model.load_state_dict(checkpoint["model_state_dict"])
+            if heads := checkpoint.get(ALIGNMENT_HEADS):
+                model.set_alignment_heads(packed_heads(heads, dims.n_text_layer, dims.n_text_head))
             del checkpoint
             self._model: Any = model.to(self._device).eval()
             # The first run claims the buffers that count as the model's memory too.
@@ -152,12 +154,15 @@ class OpenAIWhisperModel:
             if self._device != "cpu":
                 self._torch.cuda.empty_cache()
 
-    def transcribe(self, samples: NDArray[np.float32], language: str = "") -> TranscriptionResult:
+    def transcribe(
+        self, samples: NDArray[np.float32], language: str = "", prefix: str = ""
+    ) -> TranscriptionResult:
         """Text of one utterance, decoded once at temperature 0, so that the time is bounded.
 
         Args:
             samples: float32 (n,), mono, 16 kHz, -1 to 1.
             language: ISO 639-1; empty: detect it (an English-only model takes English).
+            prefix: not used; the whole sound is told.
 
         Raises:
             InputRefused: the samples or the language cannot be used.
@@ -343,4 +348,4 @@ def _why_no_whisper(checkpoint: Any) -> str:
 
 
 def _cuda_devices() -> int:
-    return int(import_engine("torch", _MEND).cuda.device_count())
+    return int(import_engine("torch", MEND).cuda.device_count())

@@ -105,11 +105,21 @@ class TranscribedSegment:
 
 @dataclass(frozen=True)
 class TranscriptionResult:
-    """All segments, the language (ISO 639-1) and how sure the model is of it (0 to 1)."""
+    """What was said.
+
+    Attributes:
+        segments: in their order.
+        language: ISO 639-1.
+        language_probability: how sure the model is of it, 0 to 1.
+        after_prefix: whether the segments hold only what follows the given prefix.
+        prefix_ending: the punctuation that the prefix's last word bears, where they do.
+    """
 
     segments: tuple[TranscribedSegment, ...]
     language: str
     language_probability: float
+    after_prefix: bool = False
+    prefix_ending: str = ""
 
 
 @runtime_checkable
@@ -178,8 +188,17 @@ class TensorModel(LoadedModel, Protocol):
 class TranscriptionModel(LoadedModel, Protocol):
     """A speech recogniser."""
 
-    def transcribe(self, samples: NDArray[np.float32], language: str = "") -> TranscriptionResult:
-        """Text of float32 (n,) mono samples at 16 kHz, -1 to 1; empty language: detect it."""
+    def transcribe(
+        self, samples: NDArray[np.float32], language: str = "", prefix: str = ""
+    ) -> TranscriptionResult:
+        """Text of float32 (n,) mono samples at 16 kHz, -1 to 1.
+
+        Args:
+            samples: the sound.
+            language: ISO 639-1; empty: detect it.
+            prefix: what is known to be said at the beginning of the sound; a model that cannot
+                take it hears the whole (`TranscriptionResult.after_prefix`).
+        """
         ...
 
 

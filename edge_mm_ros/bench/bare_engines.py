@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from edge_mm_ros.backends.faster_whisper_backend import CONTEXT_S
 from edge_mm_ros.backends.process_share import usable_cores
+from edge_mm_ros.backends.whisper_conversion import convert_whisper
 from edge_mm_ros.backends.whisper_window import Window, transcribe_window
 from edge_mm_ros.bench.material import CHAT, DETECTOR, LANGUAGE, TRANSCRIBER, WRITER
 from edge_mm_ros.model_repository import ModelRepository
@@ -115,6 +117,34 @@ class WindowedWhisper:
         return " ".join(segment.text for segment in found.segments)
 
 
+class BareOpenAiWhisper:
+    """openai-whisper with the weights of the shipped model, decoding as `BareWhisper` does."""
+
+    def __init__(self) -> None:
+        import torch
+        import whisper
+
+        torch.set_num_threads(usable_cores())
+        with tempfile.TemporaryDirectory() as folder:
+            checkpoint = Path(folder, "whisper.pt")
+            convert_whisper(ModelRepository().locate(TRANSCRIBER), checkpoint)
+            self._model = whisper.load_model(str(checkpoint), device="cpu")
+
+    def __call__(self, samples: NDArray[np.float32]) -> str:
+        """The text of float32 (n,) samples."""
+        found: Any = self._model.transcribe(
+            samples,
+            language=LANGUAGE,
+            temperature=0.0,
+            fp16=False,
+            condition_on_previous_text=False,
+            compression_ratio_threshold=None,
+            logprob_threshold=None,
+            no_speech_threshold=None,
+        )
+        return str(found["text"]).strip()
+
+
 class BareLlama:
     """llama-cpp-python, called as the backend calls it."""
 
@@ -150,7 +180,7 @@ class BareLlama:
     def under_grammar(
         self, messages: Sequence[Mapping[str, str]], max_tokens: int, grammar: str
     ) -> Iterator[str]:
-        """Pieces of an answer that follows a grammar in GBNF."""
+        """Pieces of an answer that follows a grammar in GBNF; without one where that is empty."""
         from llama_cpp.llama_grammar import LlamaGrammar
 
         self._llama.reset()
@@ -160,7 +190,7 @@ class BareLlama:
             temperature=0.0,
             seed=0,
             stream=True,
-            grammar=LlamaGrammar.from_string(grammar, verbose=False),
+            grammar=LlamaGrammar.from_string(grammar, verbose=False) if grammar else None,
         )
         with contextlib.closing(chunks):
             for chunk in chunks:

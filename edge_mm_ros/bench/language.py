@@ -5,45 +5,44 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from edge_mm_ros.backends import BackendRegistry
-from edge_mm_ros.bench.bare_engines import BareLlama
 from edge_mm_ros.bench.language_checker import faults_of, missing_dangers
 from edge_mm_ros.bench.language_logs import EventLog, event_log
+from edge_mm_ros.bench.language_speed import (
+    MAX_TOKENS,
+    Timings,
+    cancel_times,
+    speeds,
+    window_of,
+)
 from edge_mm_ros.bench.material import WRITER
 from edge_mm_ros.bench.result import Bar, BenchResult, Measure
 from edge_mm_ros.datatypes import Summary
 from edge_mm_ros.model_repository import ModelRepository
 from edge_mm_ros.params.runtime import RuntimeParams
 from edge_mm_ros.pipelines.summarization import (
-    EventRecord,
-    EventWindow,
     SummaryWriter,
     Times,
     ungrounded,
     write_template,
 )
-from edge_mm_ros.pipelines.summarization.fact_table import fact_table
-from edge_mm_ros.pipelines.summarization.grammar import grammar_of
-from edge_mm_ros.pipelines.summarization.prompting import prompt_of
 from edge_mm_ros.runtime import ModelHost
 
 LOGS = 300
 SAMPLE = 50
 PLAIN_LOGS = 100
 SPEED_LOGS = 20
+ALARMS = 40
 DEADLINE_S = 3.0
-MAX_TOKENS = 768
 MIN_MODEL_SHARE = 0.5
 MIN_SPEED_RATIO = 0.95
-# What is left after the deadline: checking the text and, where there is none, the template.
-_SLACK_S = 0.25
+MAX_CANCEL_S = 0.2
 _PLAIN_PROMPT = "Write a short summary of these safety events for the operator:"
 _TOLD_REASONS = 3
 
@@ -90,36 +89,41 @@ def run(
     sample: int = SAMPLE,
     plain_logs: int = PLAIN_LOGS,
     speed_logs: int = SPEED_LOGS,
+    alarms: int = ALARMS,
     deadline_s: float = DEADLINE_S,
+    first_seed: int = 0,
 ) -> BenchResult:
     """Measure.
 
     Args:
         logs: generated logs, of which summaries are written.
         sample: how many of the summaries the second checker reads.
-        plain_logs: how many logs the model also tells of with a plain prompt.
+        plain_logs: how many of these logs the model also tells of with a plain prompt.
         speed_logs: how many texts are written both through a lease and by the bare engine.
+        alarms: how many times a critical event comes in while the model writes.
         deadline_s: for each summary.
+        first_seed: of the logs.
     """
+    seeds = range(first_seed, first_seed + logs)
     # A lower scheduling priority would let whatever else runs on the machine slow one side alone.
     settings = RuntimeParams(priorities=False)
     host = ModelHost(ModelRepository(), BackendRegistry.from_entry_points(), settings)
     try:
         writer = SummaryWriter(host, WRITER, time.monotonic_ns)
         writer.warm_up().join()
-        written = [_write(writer, event_log(seed), deadline_s) for seed in range(logs)]
-        plain = [_write_plainly(host, event_log(seed)) for seed in range(plain_logs)]
-        ratios, first_ms = _speeds(host, speed_logs)
+        written = [_write(writer, event_log(seed), deadline_s) for seed in seeds]
+        cancelled = cancel_times(writer, host, alarms)
+        plain = [_write_plainly(host, event_log(seed)) for seed in seeds[:plain_logs]]
+        timings = speeds(host, speed_logs, cancelled)
     finally:
         host.close()
-    return result(written, plain, ratios, first_ms, sample, deadline_s)
+    return result(written, plain, timings, sample, deadline_s)
 
 
 def result(
     written: Sequence[Written],
     plain: Sequence[PlainText],
-    ratios: Sequence[float],
-    first_ms: Sequence[float],
+    timings: Timings,
     sample: int,
     deadline_s: float,
 ) -> BenchResult:
@@ -128,8 +132,7 @@ def result(
     Args:
         written: the summaries.
         plain: the same model with a plain prompt.
-        ratios: tokens per second of a lease over those of the bare engine, pair by pair.
-        first_ms: time to the first token of a new table.
+        timings: what was measured beside them.
         sample: how many summaries the second checker reads.
         deadline_s: of each summary.
     """
@@ -145,28 +148,40 @@ def result(
         Bar.at_most("critical facts missing", sum(map(len, missing)), "rules", 0),
         Bar.at_least("written by the model", _share([each.by_model for each in written]), "",
                      MIN_MODEL_SHARE),
-        Bar.at_most("time to a summary, 95th percentile",
-                    float(np.percentile(took, 95)) if took else float("nan"), "s",
-                    deadline_s + _SLACK_S),
-        Bar.at_least("tokens per second over the bare engine's, median of the pairs",
-                     float(np.median(ratios)) if ratios else float("nan"), "", MIN_SPEED_RATIO),
+        Bar.at_most("time to a summary, 95th percentile", _percentile(took, 95), "s", deadline_s),
+        Bar.at_most("from a critical event to the end of the generation, 95th percentile",
+                    _percentile(timings.cancelled_s, 95), "s", MAX_CANCEL_S),
+        Bar.at_least("tokens per second over the bare engine's, under the grammar, median of pairs",
+                     _percentile(timings.under_grammar, 50), "", MIN_SPEED_RATIO),
+        Bar.at_least("tokens per second over the bare engine's, written freely, median of pairs",
+                     _percentile(timings.freely, 50), "", MIN_SPEED_RATIO),
     ]  # fmt: skip
     measures = (
         Measure.of("time to a summary", "s", took),
         Measure.of("candidates tried", "", [each.summary.tried for each in written]),
         Measure.of("length of a summary", "characters", [len(w.summary.text) for w in written]),
-        Measure.of("first token of a new table", "ms", list(first_ms)),
-        Measure.of("tokens per second over the bare engine's", "", list(ratios)),
-    )
-    return BenchResult("language", measures, tuple(bars), _notes(written, plain, second))
+        Measure.of("first token of a new table", "ms", timings.first_ms),
+        Measure.of("tokens per second, lease over bare, under the grammar", "",
+                   timings.under_grammar),
+        Measure.of("tokens per second, lease over bare, written freely", "", timings.freely),
+        Measure.of("from a critical event to the template's summary", "s", timings.summary_s),
+        Measure.of("from a critical event to the end of the generation", "s", timings.cancelled_s),
+    )  # fmt: skip
+    notes = _notes(written, plain, second, deadline_s)
+    return BenchResult("language", measures, tuple(bars), notes)
 
 
 def _notes(
     written: Sequence[Written],
     plain: Sequence[PlainText],
     second: Mapping[int, tuple[str, ...]],
+    deadline_s: float,
 ) -> tuple[str, ...]:
-    notes = []
+    took = [each.took_s for each in written]
+    late = sum(each > deadline_s for each in took)
+    notes = [
+        f"later than the deadline: {late} of {len(took)}; the latest {max(took, default=0):.3f} s"
+    ]
     if plain:
         by_verifier = _share([bool(each.ungrounded) for each in plain])
         by_second = _share([bool(faults_of(each.text, each.log)) for each in plain])
@@ -183,16 +198,6 @@ def _notes(
     faults = [fault for each in second.values() for fault in each]
     faults += [fault for each in written for fault in each.ungrounded]
     return (*notes, *faults[:_TOLD_REASONS])
-
-
-def window_of(log: EventLog) -> EventWindow:
-    """The log as the summarizer collects it."""
-    record = EventRecord(1000)
-    for event in log.events:
-        record.add_event(event)
-    for transcript in log.transcripts:
-        record.add_transcript(transcript)
-    return record.window(log.begin_ns, log.end_ns)
 
 
 def _write(writer: SummaryWriter, log: EventLog, deadline_s: float) -> Written:
@@ -214,48 +219,8 @@ def _write_plainly(host: ModelHost, log: EventLog) -> PlainText:
     return PlainText(log, text, ungrounded(text, window, times))
 
 
-def _speeds(host: ModelHost, count: int) -> tuple[list[float], list[float]]:
-    """Tokens per second under the same grammar, leased over bare, and the leased first tokens."""
-    ratios: list[float] = []
-    first_ms: list[float] = []
-    if not count:
-        return ratios, first_ms
-    bare = BareLlama()
-    for seed in range(count):
-        log = event_log(seed)
-        table = fact_table(window_of(log), Times("relative", log.begin_ns))
-        prompt, grammar = prompt_of(table), grammar_of(table)
-
-        def leased(prompt: Any = prompt, grammar: str = grammar) -> tuple[float, float]:
-            with host.lease(WRITER) as model:
-                return _timed(
-                    lambda: model.generate(
-                        prompt, max_tokens=MAX_TOKENS, grammar=grammar, keep_prompt=True
-                    )
-                )
-
-        def unleased(prompt: Any = prompt, grammar: str = grammar) -> tuple[float, float]:
-            return _timed(lambda: bare.under_grammar(prompt, MAX_TOKENS, grammar))
-
-        taken = {}
-        for side in (leased, unleased) if seed % 2 else (unleased, leased):
-            taken[side] = side()
-        ratios.append(taken[leased][1] / taken[unleased][1])
-        first_ms.append(taken[leased][0])
-    return ratios, first_ms
-
-
-def _timed(generate: Callable[[], Any]) -> tuple[float, float]:
-    """Milliseconds to the first token, and tokens per second after it."""
-    begun_s = time.perf_counter()
-    first_s, count = begun_s, 0
-    with closing(generate()) as pieces:
-        for piece in pieces:
-            if piece:
-                count += 1
-                if count == 1:
-                    first_s = time.perf_counter()
-    return (first_s - begun_s) * 1e3, (count - 1) / max(time.perf_counter() - first_s, 1e-9)
+def _percentile(values: Sequence[float], percent: float) -> float:
+    return float(np.percentile(values, percent)) if values else float("nan")
 
 
 def _share(flags: Sequence[bool]) -> float:

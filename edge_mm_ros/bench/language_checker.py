@@ -19,7 +19,12 @@ _STOP = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\"'\u00c0-\u9fff])")
 _SPEECH = re.compile(r"(?:Besides \d+ earlier utterances, these|These) words were heard: (.*)$")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _WORD = re.compile(r"[^\W\d_]+")
-_WORD_NUMBERS = {"once": 1, "twice": 2, "both": 2}
+_WORD_NUMBERS = {
+    word: number
+    for number, word in enumerate(
+        ("once", "twice", "three", "four", "five", "six", "seven", "eight", "nine", "ten"), start=1
+    )
+} | {"both": 2}
 
 
 def _all(*lines: str) -> frozenset[str]:
@@ -41,15 +46,23 @@ _DENIALS = _all(
     "no not never none nobody nothing neither nor without cannot clear safe fine okay ok false",
     "normal harmless absent stopped avoided",
 )
+_SPAN = r"(\d+(?:\.\d+)?) s (?:to|and) (\d+(?:\.\d+)?) s"
 _ROLES = (
-    (re.compile(r"\bsince before (\d+(?:\.\d+)?) s\b", re.I), "origin"),
-    (re.compile(r"\bfrom (\d+(?:\.\d+)?) s to (\d+(?:\.\d+)?) s\b", re.I), "span"),
+    (re.compile(r"\bfrom before (\d+(?:\.\d+)?) s(?= to)", re.I), "origin"),
+    (re.compile(r"\b(?:(?:since|from) )?before (\d+(?:\.\d+)?) s\b", re.I), "origin"),
+    (re.compile(rf"\b(?:from|between) {_SPAN}\b", re.I), "span"),
+    (re.compile(r"\bfrom (\d+(?:\.\d+)?) s on\b", re.I), "begin"),
+    (re.compile(r"(?<= )to (\d+(?:\.\d+)?) s\b"), "last"),
+    (re.compile(r"\bonce (each)\b", re.I), "each"),
     (re.compile(r"\b(?:until|ended at) (\d+(?:\.\d+)?) s\b"), "end"),
     (re.compile(r"\bat (\d+(?:\.\d+)?) s\b", re.I), "begin"),
     (re.compile(r"\b(?:for|lasted|lasting|after) (\d+(?:\.\d+)?) s\b"), "length"),
     (re.compile(r"\b(\d+(?:\.\d+)?) m away\b"), "distance"),
     (re.compile(r"\bnearest (\d+(?:\.\d+)?) m\b"), "distance"),
-    (re.compile(r"\b(\d+|once|twice) times?\b|\b(twice)\b", re.I), "count"),
+    (
+        re.compile(rf"\b(\d+|{'|'.join(tuple(_WORD_NUMBERS)[2:-1])}) times\b|\b(twice)\b", re.I),
+        "count",
+    ),
     (re.compile(r"\ball (\d+)\b|\b(\d+) of them\b|\b(both)\b|\b(\d+)(?= still)"), "going_on"),
     (re.compile(r"\bconfidence (\d\.\d\d)\b"), "confidence"),
     (re.compile(r"\band (\d+) others\b|\band (\d+) more\b"), "others"),
@@ -176,13 +189,17 @@ def _is_overview(sentence: str, conditions: Sequence[_Condition], log: EventLog)
         r"(?:From (?P<a>[\d.]+) s to (?P<b>[\d.]+) s there (?:was|were) )?(?:There (?:was|were) )?"
         r"(?P<n>\d+) (?:safety )?events?(?: (?:was|were) recorded)?"
         r"(?: from (?P<c>[\d.]+) s to (?P<d>[\d.]+) s)?"
-        r"(?P<danger>, (?:(?P<k>\d+) of them )?at level danger)?\.",
+        r"(?P<danger>, (?:(?P<k>\d+|both|all \d+) of them )?at level danger)?\.",
         sentence,
     )
     if found is None:
         return False
     dangers = sum(each.level is SafetyLevel.DANGER for each in conditions)
-    said = int(found["k"] or 1) if found["danger"] else 0
+    said = 0
+    if found["danger"]:
+        said = {"both": 2, "": 1}.get(found["k"] or "") or int(found["k"].removeprefix("all "))
+        if found["k"] and not found["k"].isdigit() and said != len(conditions):
+            return False
     length_s = (log.end_ns - log.begin_ns) / NS_PER_S
     begin, end = found["a"] or found["c"], found["b"] or found["d"]
     times = begin is None or (float(begin) == 0.0 and abs(float(end) - length_s) < 0.06)
@@ -239,17 +256,19 @@ def _true_values(group: Sequence[_Condition], origin_s: float) -> dict[str, list
     ends = [each.end_s - origin_s for each in group if each.end_s is not None]
     lengths = [each.end_s - each.begin_s for each in group if each.end_s is not None]
     distances = [distance for each in group for distance in each.distances]
+    whole = len(ends) == len(group)
     all_confidences = [value for each in group for value in each.confidences]
     return {
         "origin": [0.0] if begins[0] < 0 else [],
         "begin": [begins[0]],
-        "begins": begins,
         "end": [max(ends)] if ends else [],
-        "ends": ends,
+        # The last of several may be told by its begin or, once all are over, by its end.
+        "last": (begins[-1:] if group[1:] else []) + ([max(ends)] if whole else []),
         "length": lengths if len(group) == 1 else [],
         "distance": [min(distances), *(distances if len(group) == 1 else ())] if distances else [],
         "confidence": [max(all_confidences)] if all_confidences else [],
         "count": [len(group)],
+        "each": [len({each.who for each in group})],
         "going_on": [sum(each.end_s is None for each in group)],
         "others": [
             len({each.who for each in group}) - 1,
@@ -262,11 +281,10 @@ def _true_values(group: Sequence[_Condition], origin_s: float) -> dict[str, list
 def _fits(role: str, given: Sequence[str], true: dict[str, list[float]]) -> bool:
     values = [float(_WORD_NUMBERS.get(value.lower(), -1)) if value.isalpha() else float(value)
               for value in given]  # fmt: skip
+    if role == "each":
+        return true["each"] == true["count"]
     if role == "span":
-        first, last = values
-        count = true["count"][0]
-        lasts = true["begins"][-1:] if count > 1 else true["ends"]
-        return _near(first, true["begin"]) and _near(last, lasts)
+        return _near(values[0], true["begin"]) and _near(values[1], true["last"])
     if role == "confidence":
         return any(abs(values[0] - each) < 0.00501 for each in true[role])
     return all(_near(value, true[role]) for value in values)

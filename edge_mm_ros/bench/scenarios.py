@@ -19,6 +19,7 @@ SCENARIOS: Mapping[str, str] = MappingProxyType(
         "multicam": "four cameras before one slow detector: age of results, shares, memory",
         "language": "summaries of generated logs: true, by the model, in time",
         "fusion": "tracks of simulated scenes against truth, a SORT-style tracker beside; speed",
+        "sensor_loss": "each sensor removed in turn: alarms, zones without coverage, events",
         "speech": "live transcripts: word errors, delays, inventions, a spoken stop; bare beside",
         "isolation": "the detector while speech and language run on the same cores",
     }

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from edge_mm_ros.bench.scene_feed import SceneFeed
 from edge_mm_ros.bench.sort_baseline import ProjectAndSort
 from edge_mm_ros.datatypes import (
     CameraCalibration,
     Detections,
     EdgeMmError,
     GroundTruth,
-    InvalidInput,
-    LaserScan,
     Objects,
     Odometry,
     PointCloud,
-    RadarScan,
-    RangeReading,
 )
 from edge_mm_ros.params.base import validate
 from edge_mm_ros.params.scenario import Scenario
 from edge_mm_ros.params.sensor_fusion import SensorFusionParams
 from edge_mm_ros.params.system import load_system
 from edge_mm_ros.pipelines.evaluation import Estimate
-from edge_mm_ros.pipelines.fusion.watched_fusion import WatchedFusion
 from edge_mm_ros.pipelines.simulation import Record
 from edge_mm_ros.pipelines.stamps import to_ns
 
@@ -95,77 +90,51 @@ def play(
 
     What the fusion refuses is left out, as in the node.
     """
-    player = _Player(scenario, params or fusion_params(scenario), baseline)
+    player = _Player(params or fusion_params(scenario), baseline)
     for record in records:
         player.take(record)
     return player.played
 
 
 class _Player:
-    def __init__(self, scenario: Scenario, params: SensorFusionParams, baseline: bool) -> None:
+    def __init__(self, params: SensorFusionParams, baseline: bool) -> None:
         self.played = Played()
-        self._now_ns = 0
-        self._told_ns = 0
-        self._watched = WatchedFusion(params, {}, lambda: self._now_ns)
-        fusion = self._watched.fusion
-        self._take: dict[type, Callable[..., Any]] = {
-            Detections: fusion.fuse,
-            PointCloud: fusion.add_cloud,
-            RadarScan: fusion.add_radar,
-            LaserScan: fusion.add_scan,
-            RangeReading: fusion.add_range,
-        }
+        self._feed = SceneFeed(
+            params, {}, on_objects=lambda objects: self._tell(self.played.estimates, objects)
+        )
         self._params = params
-        self._sensors = {sensor.name: sensor for sensor in scenario.sensors}
         self._sort = ProjectAndSort(params.robot_frame) if baseline else None
 
     def take(self, record: Record) -> None:
-        self._now_ns = max(self._now_ns, record.arrival_ns)
         value = record.value
         if isinstance(value, GroundTruth):
             self.played.truths.append(value)
-            self._watched.tick()
         elif isinstance(value, Odometry) and record.topic == self._params.odometry:
             self.played.odometry.append(value)
-            if self._sort is not None:
-                self._sort.add_odometry(value)
-            self._try(lambda: self._watched.fusion.add_odometry(value))
-        elif sensor := self._sensors.get(record.topic.rpartition("/")[0]):
-            self._measure(sensor.kind, sensor.name, record)
-
-    def _measure(self, kind: str, name: str, record: Record) -> None:
-        value = record.value
-        if isinstance(value, CameraCalibration):
-            self._watched.fusion.set_calibration(name, value, record.stamp_ns)
-            if self._sort is not None:
-                self._sort.set_calibration(name, value)
-            return
-        place = self._params.mounting(kind, name)
-        if place is None:
-            return
-        if self._sort is not None and isinstance(value, PointCloud):
-            self._sort.add_cloud(value, place)
-        if self._sort is not None and isinstance(value, Detections):
-            self._tell(self.played.baseline, self._sort.track(name, value, place))
+        if self._sort is not None:
+            self._compare(self._sort, record)
         begun_s = time.perf_counter()
-        result = self._try(lambda: self._take[type(value)](name, value, place))
-        if kind == "camera":
+        self._feed.take(record)
+        if isinstance(value, Detections):
             self.played.fuse_s.append(time.perf_counter() - begun_s)
-        if result is not None and (kind == "camera" or self._due(result.objects.stamp_ns)):
-            self._told_ns = result.objects.stamp_ns
-            self._watched.note_objects(result.objects)
-            self._tell(self.played.estimates, result.objects)
 
-    def _due(self, stamp_ns: int) -> bool:
-        since_ns = stamp_ns - self._told_ns
-        return since_ns < 0 or since_ns >= to_ns(self._params.objects_period_s)
-
-    @staticmethod
-    def _try(act: Callable[[], Any]) -> Any:
-        try:
-            return act()
-        except InvalidInput:
-            return None
+    def _compare(self, sort: ProjectAndSort, record: Record) -> None:
+        """Hand a record to the tracker that the fusion is compared with."""
+        value, name = record.value, record.topic.rpartition("/")[0]
+        if isinstance(value, Odometry):
+            if record.topic == self._params.odometry:
+                sort.add_odometry(value)
+        elif isinstance(value, CameraCalibration):
+            sort.set_calibration(name, value)
+        elif isinstance(value, (PointCloud, Detections)):
+            kind = "camera" if isinstance(value, Detections) else "lidar"
+            place = self._params.mounting(kind, name)
+            if place is None:
+                return
+            if isinstance(value, PointCloud):
+                sort.add_cloud(value, place)
+            else:
+                self._tell(self.played.baseline, sort.track(name, value, place))
 
     @staticmethod
     def _tell(told: list[Estimate], objects: Objects) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import time
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edge_mm_ros.backends import BackendRegistry
+from edge_mm_ros.backends.engines import missing_package
 from edge_mm_ros.bench.bare_engines import BareWhisper
 from edge_mm_ros.bench.live_speech import (
     Told,
@@ -30,6 +30,7 @@ from edge_mm_ros.bench.speech_material import (
     recordings,
     with_noise,
 )
+from edge_mm_ros.bench.whole_utterance import WholeUtterances, hear_whole_utterances
 from edge_mm_ros.datatypes import AudioChunk, EdgeMmError, Transcript
 from edge_mm_ros.model_repository import ModelRepository
 from edge_mm_ros.params.runtime import RuntimeParams
@@ -49,6 +50,7 @@ MAX_FIRST_S = 1.2
 MAX_STOP_S = 0.6
 _WINDOW_S = 5.0
 _STOP = "stop"
+_OPENAI_WHISPER = ("torch", "whisper")
 
 
 @dataclass
@@ -61,6 +63,8 @@ class Heard:
         final_s: from each end of speech to its final text.
         first_s: from the end of each first word to the first text.
         window_s: from each end of speech to the text of its window of 5 s.
+        openai: openai-whisper on the utterances; None where it is not installed.
+        openai_errors: its error rate, 0 to 1.
         stop_s: from the end of each spoken "stop" to its event; infinite where there was none.
         invented: words by kind of noise, where there were any.
         noise_s: how much noise was heard.
@@ -74,6 +78,8 @@ class Heard:
     final_s: list[float] = field(default_factory=list)
     first_s: list[float] = field(default_factory=list)
     window_s: list[float] = field(default_factory=list)
+    openai: WholeUtterances | None = None
+    openai_errors: float = math.nan
     stop_s: list[float] = field(default_factory=list)
     invented: dict[str, str] = field(default_factory=dict)
     noise_s: float = 0.0
@@ -123,6 +129,9 @@ def run(
             heard.noise_s += len(noise) / RATE_HZ
             if text := " ".join(_texts(host, params, noise)):
                 heard.invented[name] = text
+        if not missing_package(*_OPENAI_WHISPER):  # last, as PyTorch's threads spin
+            heard.openai = hear_whole_utterances([padded(each.samples) for each in spoken], lives)
+            heard.openai_errors = _error_rate(spoken, heard.openai.texts)
     finally:
         host.close()
     return result(heard)
@@ -143,6 +152,7 @@ def result(heard: Heard) -> BenchResult:
             Measure.of("end of the first word to the first text", "s", heard.first_s),
             Measure.of('end of "stop" to its event', "s", heard.stop_s),
             Measure.of("sound without speech", "s", [heard.noise_s]),
+            *_openai_measures(heard),
         ),
         (
             Bar.at_most(
@@ -177,15 +187,24 @@ def stop_delay_s(told: Sequence[Told]) -> float:
     return math.inf if at_s is None or not ends else at_s - ends[0]
 
 
+def _openai_measures(heard: Heard) -> list[Measure]:
+    if heard.openai is None:
+        return []
+    what = "openai-whisper on the whole utterance"
+    return [
+        Measure.of(f"end of speech to the text of {what}", "s", heard.openai.took_s),
+        Measure.of(f"word error rate of {what}", "%", [100 * heard.openai_errors]),
+    ]
+
+
 def _notes(heard: Heard) -> tuple[str, ...]:
     notes = [f"recordings: {', '.join(heard.names)}"]
     if "two_cities.wav" not in heard.names:
         notes.append("not measured on two_cities.wav and beckett.wav: no package moonshine-voice")
-    missing = [p for p in ("torch", "whisper") if importlib.util.find_spec(p) is None]
-    if missing:
-        notes.append(
-            f"openai-whisper on the whole utterance: not measured, no package {missing[0]}"
-        )
+    if heard.openai is not None:
+        notes.append(f"{heard.openai.engine}, with the same weights; the end of speech is given")
+    elif missing := missing_package(*_OPENAI_WHISPER):
+        notes.append(f"openai-whisper on the whole utterance: not measured, no package {missing}")
     notes += [f"invented from {name}: {text}" for name, text in heard.invented.items()]
     return tuple(notes)
 

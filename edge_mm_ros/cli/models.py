@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edge_mm_ros.backends import BackendError, EngineBuilder, ModelArtifact, NothingToBuild
+from edge_mm_ros.backends.whisper_conversion import convert_whisper
 from edge_mm_ros.cli.live_models import FIRST_WAIT_S, LiveModels, ModelLine, hear_all
 from edge_mm_ros.cli.model_catalog import ModelCatalog, ModelEntry, digests, why_not
 from edge_mm_ros.cli.probing import ProbeResult, probe
@@ -152,6 +154,28 @@ def build(name: Name) -> None:
             text = Text(f"{candidate}: {error}", "red")
         console.print(text)
     sys.exit(1 if failed else 0)
+
+
+@models.command("convert-whisper")
+def convert(
+    source: Annotated[
+        str, typer.Argument(help="Name of a model of faster_whisper, or its folder.")
+    ],
+    target: Annotated[Path, typer.Argument(help="Checkpoint to write, for example base.pt.")],
+) -> None:
+    """Convert a Whisper of CTranslate2 (faster-whisper) for openai-whisper.
+
+    Needs PyTorch: pip install edge_mm_ros[openai_whisper].
+    """
+    if target.exists():
+        raise EdgeMmError(f"{target} is there already; choose another name")
+    folder = Path(source)
+    if not (folder / "model.bin").is_file():
+        folder = ModelCatalog.of_this_machine().repository.locate(source)
+    weights = convert_whisper(folder, target)
+    numbers = sum(values.size for values in weights.state.values())
+    size_bytes = target.stat().st_size
+    print(f"{target}: {numbers / 1e6:.1f} million weights, {size_bytes / 1e6:.1f} MB")
 
 
 @models.command()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_mm_ros.datatypes.errors import InvalidInput
+
+_SHAPES = ((3,), (3,), (3, 3))
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,19 +41,63 @@ class Object3D:
 
     def __post_init__(self) -> None:
         shapes = (self.position_m.shape, self.size_m.shape, self.covariance_m2.shape)
-        if shapes != ((3,), (3,), (3, 3)):
+        if shapes != _SHAPES:
             raise InvalidInput(
                 "shape",
                 f"object: expected position (3,), size (3,), covariance (3, 3), got {shapes}",
             )
-        if not (_is_finite(self.position_m) and _is_finite(self.covariance_m2)):
+        numbers = self.position_m.tolist() + self.covariance_m2.ravel().tolist()
+        if not all(map(math.isfinite, numbers)):
             raise InvalidInput("not_finite", f"object '{self.label}': its place is not finite")
         if self.velocity_mps is not None and not (
-            self.velocity_mps.shape == (3,) and _is_finite(self.velocity_mps)
+            self.velocity_mps.shape == (3,) and all(map(math.isfinite, self.velocity_mps.tolist()))
         ):
             raise InvalidInput(
                 "not_finite", f"object '{self.label}': its velocity is not three finite numbers"
             )
+
+    @classmethod
+    def many(
+        cls,
+        track_ids: Iterable[str],
+        labels: Sequence[str],
+        scores: Sequence[float],
+        positions_m: NDArray[np.float64],
+        sizes_m: NDArray[np.float64],
+        covariances_m2: NDArray[np.float64],
+        sources: Sequence[tuple[str, ...]],
+        velocities_mps: NDArray[np.float64],
+    ) -> tuple[Object3D, ...]:
+        """N objects, checked together, which is several times as fast as one by one.
+
+        Raises:
+            InvalidInput: as for one object.
+        """
+        rows = zip(
+            track_ids,
+            labels,
+            scores,
+            positions_m,
+            sizes_m,
+            covariances_m2,
+            sources,
+            velocities_mps,
+            strict=True,
+        )
+        shapes = (positions_m.shape[1:], sizes_m.shape[1:], covariances_m2.shape[1:])
+        numbers = (positions_m, covariances_m2, velocities_mps)
+        if (
+            shapes != _SHAPES
+            or velocities_mps.shape[1:] != (3,)
+            or not all(np.isfinite(values).all() for values in numbers)
+        ):
+            return tuple(cls(*row) for row in rows)  # one of them says what is wrong with it
+        made = []
+        for row in rows:
+            one = object.__new__(cls)
+            one.__dict__.update(zip(_FIELDS, row, strict=True))
+            made.append(one)
+        return tuple(made)
 
     @property
     def distance_m(self) -> float:
@@ -61,6 +108,9 @@ class Object3D:
     def bearing_rad(self) -> float:
         """Angle from the robot's x axis, positive to the left (REP-103)."""
         return math.atan2(float(self.position_m[1]), float(self.position_m[0]))
+
+
+_FIELDS = tuple(item.name for item in fields(Object3D))
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +129,3 @@ class Objects:
 
     def __len__(self) -> int:
         return len(self.objects)
-
-
-def _is_finite(values: NDArray[np.float64]) -> bool:
-    """Whether a few numbers are all finite; for so few, faster without numpy."""
-    return all(map(math.isfinite, values.ravel().tolist()))

@@ -152,7 +152,7 @@ class SafetyMonitorNode(EdgeNode):
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         assert self._monitor is not None
-        if not self.now_ns():  # every node tells its health, also before simulated time starts
+        if not self.arrived_ns():  # every node tells its health, also before simulated time starts
             return
         ours = [one for one in message.status if not self._is_of_another_robot(one.hardware_id)]
         entries = [
@@ -162,7 +162,7 @@ class SafetyMonitorNode(EdgeNode):
         for one in ours:
             self._note_sensor(one)
         stamp_ns = to_ns(message.header.stamp)
-        self._tell(self._monitor.hear_health(entries, stamp_ns, self.now_ns()))
+        self._tell(self._monitor.hear_health(entries, stamp_ns, self.arrived_ns()))
 
     def _note_sensor(self, status: DiagnosticStatus) -> None:
         """Take what an entry tells of a sensor; one that is spoilt must not hide the others."""
@@ -182,12 +182,12 @@ class SafetyMonitorNode(EdgeNode):
 
     def _on_tick(self) -> None:
         assert self._monitor is not None
-        if self.now_ns():
-            self._tell(self._monitor.tick(self.now_ns()))
+        if now_ns := self.arrived_ns():
+            self._tell(self._monitor.tick(now_ns))
 
     def _clock_ns(self) -> int:
-        """Now; silence cannot be told from a clock that stands at 0."""
-        now_ns = self.now_ns()
+        """When it came; silence cannot be told from a clock that stands at 0."""
+        now_ns = self.arrived_ns()
         if not now_ns:
             raise InvalidInput("no_clock", "left out, as simulated time has not started: no /clock")
         return now_ns
@@ -195,7 +195,7 @@ class SafetyMonitorNode(EdgeNode):
     def _tell(self, events: Sequence[SafetyEvent]) -> None:
         """Publish events, and the state where it has changed or its period has passed."""
         assert self._monitor is not None
-        now_ns = self.now_ns()
+        now_ns = self.arrived_ns()
         if events:
             self._events_told += len(events)
             self._events.publish(events_to_msg(events, events[-1].stamp_ns))

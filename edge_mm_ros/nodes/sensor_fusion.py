@@ -15,16 +15,22 @@ from sensor_msgs.msg import CameraInfo, Imu, LaserScan, PointCloud2, Range
 from vision_msgs.msg import Detection2DArray, Detection3DArray
 from visualization_msgs.msg import MarkerArray
 
-from edge_mm_ros.datatypes import Health, InvalidInput, Objects, RigidTransform, SensorState
+from edge_mm_ros.datatypes import (
+    Coverage,
+    Health,
+    InvalidInput,
+    Objects,
+    RigidTransform,
+    SensorState,
+)
 from edge_mm_ros.nodes.fusion_tally import FusionTally
 from edge_mm_ros.nodes.running import run_node
 from edge_mm_ros.params.base import ParameterError, load_yaml
 from edge_mm_ros.params.safety_rules import SafetyRules
 from edge_mm_ros.params.sensor_fusion import SensorFusionParams
 from edge_mm_ros.params.share import find_config
-from edge_mm_ros.pipelines.fusion import FusionResult, SensorFusion, topic_of
-from edge_mm_ros.pipelines.fusion.watched_fusion import WatchedFusion
-from edge_mm_ros.pipelines.stamps import to_ns as seconds_to_ns
+from edge_mm_ros.pipelines.fusion import SensorFusion, topic_of
+from edge_mm_ros.pipelines.fusion.watched_fusion import BEAT_S, WatchedFusion
 from edge_mm_ros.ros.conversions.camera_info import calibration_from_msg
 from edge_mm_ros.ros.conversions.coverage import coverage_to_msg, free_space_to_msg
 from edge_mm_ros.ros.conversions.detections import detections_from_msg
@@ -51,36 +57,32 @@ class _Input:
     Attributes:
         msg_type: of its topic.
         convert: makes a value of a message.
-        method: of `SensorFusion`, that takes the value.
         qos: of the topic.
         queue: what waits while others are handled.
     """
 
     msg_type: type
     convert: Callable[[Any], Any]
-    method: str
     qos: TopicQos
     queue: QueuePolicy
 
 
 _INPUTS = {
-    "lidar": _Input(PointCloud2, cloud_from_msg, "add_cloud", SENSOR, latest_only()),
-    "laser": _Input(LaserScan, laser_scan_from_msg, "add_scan", SENSOR, latest_only()),
-    "radar": _Input(RadarScan, radar_scan_from_msg, "add_radar", SENSOR, drop_oldest(5)),
-    "ultrasonic": _Input(Range, reading_from_msg, "add_range", SENSOR, drop_oldest(5)),
-    "camera": _Input(Detection2DArray, detections_from_msg, "fuse", RELIABLE, drop_oldest(10)),
+    "lidar": _Input(PointCloud2, cloud_from_msg, SENSOR, latest_only()),
+    "laser": _Input(LaserScan, laser_scan_from_msg, SENSOR, latest_only()),
+    "radar": _Input(RadarScan, radar_scan_from_msg, SENSOR, drop_oldest(5)),
+    "ultrasonic": _Input(Range, reading_from_msg, SENSOR, drop_oldest(5)),
+    "camera": _Input(Detection2DArray, detections_from_msg, RELIABLE, drop_oldest(10)),
 }
 _OWN_MOTION_QUEUE = drop_oldest(200)
-_WATCH_PERIOD_S = 0.05  # a silent sensor is told so much after its timeout at the latest
 
 
 class SensorFusionNode(EdgeNode):
     """Publishes ``objects``, their sources and their markers, ``coverage`` and ``free_space``.
 
     Every picture brings a message of objects at once, other sensors at most one each
-    `objects_period_s`; coverage is told with them, and goes on where all sensors are silent. A
-    measurement whose sensor has no known place is left out with a reason, never put at the
-    robot's origin.
+    `objects_period_s`; coverage goes on where all sensors are silent. A measurement whose sensor
+    has no known place is left out with a reason, never put at the robot's origin.
     """
 
     params_type = SensorFusionParams
@@ -91,7 +93,6 @@ class SensorFusionNode(EdgeNode):
         self._zones: dict[str, tuple[tuple[float, float], ...]] = {}
         self._transforms: TransformSource | None = None
         self._tally = FusionTally()
-        self._told_ns = 0
         super().__init__(name, **options)
 
     def on_configured(self) -> None:
@@ -107,12 +108,17 @@ class SensorFusionNode(EdgeNode):
         """Begin anew and listen."""
         params: SensorFusionParams = self.params
         self._watched = WatchedFusion(
-            params, self._zones, self.now_ns, self._on_notice, self._tell_sensor
+            params,
+            self._zones,
+            self.arrived_ns,
+            self._on_notice,
+            self._tell_sensor,
+            self._publish,
+            self._tell_coverage,
         )
         self._fusion = self._watched.fusion
         self._transforms = TransformSource(self, params.robot_frame)
         self._tally = FusionTally(params.cameras)
-        self._told_ns = 0
         own_motion = (
             (params.odometry, OdometryMsg, self._on_odometry),
             (params.imu, Imu, self._on_imu),
@@ -138,7 +144,7 @@ class SensorFusionNode(EdgeNode):
                 queue=latest_only(),
             )
         self._watched.tick()  # silence counts from now on
-        self.every(_WATCH_PERIOD_S, self._look_after)
+        self.every(BEAT_S, self._look_after)
 
     def on_deactivated(self) -> None:
         """Stop to follow tf."""
@@ -179,38 +185,35 @@ class SensorFusionNode(EdgeNode):
     def _on_measurement(self, kind: str, sensor: str, message: Any) -> None:
         assert self._watched is not None
         try:
-            value = _INPUTS[kind].convert(message)
-            place = self._place(sensor, value, self.params.mounting(kind, sensor))
-            result: FusionResult = getattr(self._fusion, _INPUTS[kind].method)(sensor, value, place)
+            value, place = self._read(kind, sensor, message)
+            result = self._watched.take(kind, sensor, value, place)
         except InvalidInput as error:
             self._tally.left_out(kind, sensor, error)
-            self._watched.note_refused(kind, sensor, error)
             raise
         self._tally.count(kind, sensor, result)
         if kind == "lidar":
             self._tell_not_finite(sensor, message, value)
-        if kind == "camera" or self._due(result.objects.stamp_ns):
-            self._publish(result.objects)
+
+    def _read(self, kind: str, sensor: str, message: Any) -> tuple[Any, RigidTransform]:
+        """A measurement's value and place."""
+        assert self._watched is not None
+        try:
+            value = _INPUTS[kind].convert(message)
+            return value, self._place(sensor, value, self.params.mounting(kind, sensor))
+        except InvalidInput as error:
+            self._watched.note_refused(kind, sensor, error)
+            raise
 
     def _place(self, sensor: str, value: Any, configured: RigidTransform | None) -> RigidTransform:
         assert self._transforms is not None
         return self._transforms.place(sensor, value.frame_id, value.stamp_ns, configured)
 
-    def _due(self, stamp_ns: int) -> bool:
-        """Whether objects were last told long enough before a time, or after it."""
-        since_ns = stamp_ns - self._told_ns
-        return since_ns < 0 or since_ns >= seconds_to_ns(self.params.objects_period_s)
-
     def _publish(self, objects: Objects) -> None:
         """Tell all objects; the only place that does."""
-        self._told_ns = objects.stamp_ns
         self._objects.publish(objects_to_msg(objects))
         self._sources.publish(sources_to_msg(objects))
         if self._markers.subscribers:
             self._markers.publish(markers_to_msg(objects))
-        if self._watched is not None:
-            self._watched.note_objects(objects)
-            self._tell_coverage(with_objects=True)
 
     # The sensors themselves ----------------------------------------------------------------------
 
@@ -235,15 +238,11 @@ class SensorFusionNode(EdgeNode):
         assert self._watched is not None
         self._watched.looks = bool(self._zones) or self._free_space.subscribers > 0
         self._watched.tick()
-        self._tell_coverage(with_objects=False)
 
-    def _tell_coverage(self, *, with_objects: bool) -> None:
-        assert self._watched is not None
-        if not self._watched.looks or not self._watched.coverage_due(with_objects=with_objects):
-            return
-        self._coverage.publish(coverage_to_msg(self._watched.coverage()))
-        if self._free_space.subscribers:
-            self._free_space.publish(free_space_to_msg(self._watched.free_space()))
+    def _tell_coverage(self, coverage: Coverage) -> None:
+        self._coverage.publish(coverage_to_msg(coverage))
+        if self._watched is not None and self._free_space.subscribers:
+            self._free_space.publish(free_space_to_msg(self._watched.free_space(coverage.stamp_ns)))
 
     def _tell_sensor(self, state: SensorState) -> None:
         self.tell(sensor_state_to_health(state))

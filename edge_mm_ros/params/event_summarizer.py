@@ -30,7 +30,7 @@ class EventSummarizerParams(NodeParams):
     )
     deadline_s: float = parameter(
         3.0,
-        "Time for the model, after which its best text so far is taken, else the template writes.",
+        "Time to a summary: the model's best text by then, where one passed, else the template's.",
         unit="s",
         live=True,
         gt=0,

@@ -61,8 +61,8 @@ class SensorWatchParams(StrictModel):
     )
     blind_memory_s: float = parameter(
         10.0,
-        "How long a camera counts as blind that finds nothing, once nothing shows that it is or "
-        "is not.",
+        "How long a camera, radar or ultrasonic sensor counts as blind that finds nothing, once "
+        "nothing shows that it is or is not.",
         unit="s",
         live=True,
         ge=0,

@@ -63,7 +63,7 @@ class SpeechTranscriberParams(NodeParams):
     )
     hypothesis_step_s: float = parameter(
         0.3,
-        "Speech after which a growing utterance is recognised again.",
+        "Speech after which a growing utterance is recognised again; at its begin, half of that.",
         unit="s",
         live=True,
         ge=0.1,
@@ -82,8 +82,8 @@ class SpeechTranscriberParams(NodeParams):
         14.0, "Longer speech is cut at its best pause.", unit="s", live=True, ge=2.0, le=15.0
     )
     context_s: float = parameter(
-        8.0,
-        "Sound of the utterances before that is heard again with a new one.",
+        3.0,
+        "Sound with words that were told already, which is heard again before what is new.",
         unit="s",
         live=True,
         ge=0.0,

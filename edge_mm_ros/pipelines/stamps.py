@@ -58,3 +58,34 @@ class SteadyTime:
             stamp_ns = self._time_ns + max(0, now_ns - self._now_ns)
         self._time_ns, self._now_ns = stamp_ns, now_ns
         return stamp_ns
+
+
+class Beat:
+    """Instants at a fixed distance, each given out once.
+
+    What is judged at them does not depend on how often, or when exactly, somebody asks.
+
+    Args:
+        period_ns: their distance, nanoseconds.
+        kept_ns: how far back they are given out after a pause.
+    """
+
+    def __init__(self, period_ns: int, kept_ns: int = 2 * NS_PER_S) -> None:
+        self._period_ns = period_ns
+        self._kept_ns = kept_ns
+        self._last_ns: int | None = None
+
+    def until(self, now_ns: int) -> list[int]:
+        """The instants since the last call, oldest first.
+
+        The first time, and after a clock was set back, it is now alone.
+        """
+        last_ns, period_ns = self._last_ns, self._period_ns
+        if last_ns is None or last_ns - now_ns > JUMP_NS:
+            self._last_ns = now_ns
+            return [now_ns]
+        if now_ns <= last_ns:
+            return []
+        self._last_ns = now_ns
+        first = max(last_ns, now_ns - self._kept_ns) // period_ns + 1
+        return [beat * period_ns for beat in range(first, now_ns // period_ns + 1)]

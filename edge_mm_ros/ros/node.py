@@ -106,6 +106,16 @@ class EdgeNode(LifecycleNode):
         """Time of the node's clock, nanoseconds; simulated where ``use_sim_time`` is set."""
         return int(self.get_clock().now().nanoseconds)
 
+    def arrived_ns(self) -> int:
+        """When the message or tick that is being handled came, by the node's clock; else now.
+
+        What is told by it does not depend on how long the message waited.
+        """
+        for worker in tuple(self._workers.values()):
+            if (arrived_ns := worker.arrived_ns) is not None:
+                return arrived_ns
+        return self.now_ns()
+
     def advertise(self, msg_type: type, topic: str, qos: TopicQos) -> CountingPublisher:
         """A publisher that lives until cleanup and publishes only while the node is active."""
         publisher = CountingPublisher(
@@ -328,7 +338,7 @@ class EdgeNode(LifecycleNode):
 
     def _worker(self, name: str) -> Worker:
         if name not in self._workers:
-            self._workers[name] = Worker(f"{self.get_name()}.{name}", self._on_handled)
+            self._workers[name] = Worker(f"{self.get_name()}.{name}", self._on_handled, self.now_ns)
             if self._active:
                 self._workers[name].start()
         return self._workers[name]

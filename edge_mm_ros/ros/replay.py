@@ -24,13 +24,15 @@ from edge_mm_ros.ros.diagnostics import to_array
 from edge_mm_ros.ros.executor import make_executor, spin_once
 from edge_mm_ros.ros.messages import UnknownMessageType, message_class, message_type_name
 from edge_mm_ros.ros.node import EdgeNode
+from edge_mm_ros.ros.pace import Pace
 from edge_mm_ros.ros.qos import EVENTS, TopicQos
-from edge_mm_ros.ros.traffic import Traffic
+from edge_mm_ros.ros.traffic import PICTURES, Traffic
 
 CLOCK_STEP_NS = 100_000_000
 CLOCK_PERIOD_S = 0.02
 SETTLE_TIMEOUT_S = 120.0
 STRAGGLERS_S = 1.0
+HELD_TOLD_S = 0.5
 RECORDING_QOS = TopicQos(depth=1000, reliable=True)
 
 
@@ -87,6 +89,10 @@ class Replay:
     subscriber has it, every worker is idle and no timer is due. So nothing is dropped, and two
     runs give the same messages with the same stamps.
 
+    With a rate the nodes take messages in the same order and at the same simulated times, but
+    work on them while time goes on. Pictures that they are too slow for are dropped, as in life;
+    for all else time is held until there is room for it.
+
     Args:
         context: the context of all nodes, already initialised.
         nodes: unconfigured nodes with simulated time.
@@ -129,6 +135,7 @@ class Replay:
         self._diagnostics = self._player.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._damage_told = False
         self._inputs: dict[str, Any] = {}
+        self._pictures: set[str] = set()
         self._traffic = Traffic(nodes)
         self._now_ns = 0
         self._executor = make_executor(context)
@@ -209,6 +216,8 @@ class Replay:
                 continue
             # Transient local, because a description may be recorded once and be needed later.
             self._inputs[topic] = self._player.create_publisher(msg_class, topic, EVENTS.profile())
+            if msg_class in PICTURES:
+                self._pictures.add(topic)
 
     def _record_outputs(self) -> None:
         outputs: dict[str, Any] = {
@@ -254,21 +263,47 @@ class Replay:
             self._settle()
 
     def _feed_in_time(self, rate: float) -> None:
-        begin_s, begin_ns = time.perf_counter(), self._bag.start_ns
+        pace = Pace(time.perf_counter(), self._bag.start_ns, rate)
         for message in self._bag:
-            if not self._spin_in_time(message.stamp_ns, begin_s, begin_ns, rate):
-                return
+            if not self._spin_in_time(message.stamp_ns, pace):
+                break
+            # As in lockstep, every message comes after the one before it, at its own time; only
+            # how long the nodes take for it is left open.
+            self._wait(self._clocks_agree, "the nodes do not follow simulated time")
+            self._make_room(message.topic, pace)
             self._feed(message)
-        self._spin_in_time(self._now_ns + self._tail_ns, begin_s, begin_ns, rate)
+            self._wait(
+                partial(self._traffic.delivered, message.topic), "the nodes do not take a message"
+            )
+        else:
+            self._spin_in_time(self._now_ns + self._tail_ns, pace)
+        if pace.held_s > HELD_TOLD_S:
+            self._result.warnings.append(
+                f"the nodes do not keep up with a rate of {rate:g}: the replay took "
+                f"{pace.held_s:.1f} s longer, so that no more than pictures was left out"
+            )
 
-    def _spin_in_time(self, until_ns: int, begin_s: float, begin_ns: int, rate: float) -> bool:
+    def _spin_in_time(self, until_ns: int, pace: Pace) -> bool:
         while not self._should_stop():
-            now_ns = begin_ns + round((time.perf_counter() - begin_s) * rate * 1e9)
+            now_ns = pace.now_ns(time.perf_counter())
             self._set_clock(max(self._now_ns, min(now_ns, until_ns)))
             if now_ns >= until_ns:
                 return True
-            self._spin_for(min(CLOCK_PERIOD_S, (until_ns - now_ns) / rate / 1e9))
+            self._spin_for(min(CLOCK_PERIOD_S, (until_ns - now_ns) / pace.rate / 1e9))
         return False
+
+    def _make_room(self, topic: str, pace: Pace) -> None:
+        """Wait while a node would drop a message that is no picture for the next one.
+
+        What a robot's computer drops depends on how quick it is; what a recording tells must not.
+        """
+        if topic not in self._inputs or topic in self._pictures:
+            return
+        begin_s = time.perf_counter()
+        self._wait(
+            lambda: self._traffic.has_room(topic) or self._should_stop(), "the nodes stay busy"
+        )
+        pace.hold(time.perf_counter() - begin_s)
 
     def _spin_for(self, duration_s: float) -> None:
         # One call of the executor handles one event, and one tick of the clock is many events.

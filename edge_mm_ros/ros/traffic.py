@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from sensor_msgs.msg import CompressedImage, Image
 
 from edge_mm_ros.ros.node import EdgeNode
-from edge_mm_ros.ros.topics import CountingPublisher
+from edge_mm_ros.ros.topics import CountingPublisher, Listener
 
 RECORDER = "the recorder"
+PICTURES = (Image, CompressedImage)
 
 
 class Traffic:
@@ -39,7 +40,7 @@ class Traffic:
     @staticmethod
     def is_recorded(publisher: CountingPublisher) -> bool:
         """Pictures are not: nodes draw them only for who watches."""
-        return publisher.publisher.msg_type not in (Image, CompressedImage)
+        return publisher.publisher.msg_type not in PICTURES
 
     def start_counting(self) -> None:
         """Expect from now on that everything sent arrives; what is missing so far is forgotten."""
@@ -50,6 +51,14 @@ class Traffic:
         for publisher in self.publishers:
             topic = publisher.topic
             self._not_expected[RECORDER, topic] = self._sent(topic) - self.recorded[topic]
+
+    def delivered(self, topic: str) -> bool:
+        """Whether every listener of a topic has got what was sent on it."""
+        return not any(self._missing(node, listener) for node, listener in self._hearers(topic))
+
+    def has_room(self, topic: str) -> bool:
+        """Whether no listener of a topic would drop something for one more message."""
+        return not any(listener.inbox.full for _, listener in self._hearers(topic))
 
     @property
     def at_rest(self) -> bool:
@@ -102,12 +111,20 @@ class Traffic:
     def _sent(self, topic: str) -> int:
         return self.fed[topic] + sum(p.sent for p in self.publishers if p.topic == topic)
 
+    def _hearers(self, topic: str) -> Iterator[tuple[EdgeNode, Listener]]:
+        for node in self._nodes:
+            for listener in node.listeners:
+                if listener.topic == topic:
+                    yield node, listener
+
+    def _missing(self, node: EdgeNode, listener: Listener) -> int:
+        expected = self._not_expected[node.get_name(), listener.topic]
+        return max(0, self._sent(listener.topic) - listener.inbox.received - expected)
+
     def _waiting(self) -> Iterator[str]:
         for node in self._nodes:
             for listener in node.listeners:
-                expected = self._not_expected[node.get_name(), listener.topic]
-                missing = self._sent(listener.topic) - listener.inbox.received - expected
-                if missing > 0:
+                if missing := self._missing(node, listener):
                     yield f"{node.get_name()} waits for {missing} of {listener.topic}"
 
 

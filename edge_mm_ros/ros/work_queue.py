@@ -89,12 +89,17 @@ class Inbox:
         self._handler = handler
         self._worker = worker
         self._dropped = 0
-        self.items: deque[tuple[int, Any]] = deque()
+        self.items: deque[tuple[int, Any, int]] = deque()
 
     @property
     def dropped(self) -> int:
         """How many items were dropped."""
         return self._dropped
+
+    @property
+    def full(self) -> bool:
+        """Whether one more item would push one out."""
+        return self.policy.capacity is not None and len(self.items) >= self.policy.capacity
 
     def put(self, item: Any) -> None:
         """Add an item; ignored once the worker closes."""
@@ -102,13 +107,13 @@ class Inbox:
 
     # Called by the worker, under its lock ---------------------------------------------------------
 
-    def add(self, order: int, item: Any) -> None:
+    def add(self, order: int, item: Any, arrived_ns: int) -> None:
         """Keep an item; the oldest is dropped and counted where the inbox is full."""
         self.received += 1
-        if self.policy.capacity is not None and len(self.items) >= self.policy.capacity:
+        if self.full:
             self.items.popleft()
             self._dropped += 1
-        self.items.append((order, item))
+        self.items.append((order, item, arrived_ns))
 
     @property
     def waiting(self) -> int:
@@ -126,8 +131,8 @@ class Inbox:
 
     def next_job(self, _order: int) -> Job:
         """Take the next item out."""
-        item = self.items.popleft()[1]
-        return Job(lambda: self._handler(item), (self,))
+        _, item, arrived_ns = self.items.popleft()
+        return Job(lambda: self._handler(item), (self,), arrived_ns)
 
 
 class SharedInbox(Inbox):
@@ -143,7 +148,7 @@ class SharedInbox(Inbox):
         """How many items were dropped."""
         return self._group.selection.dropped(self._source)
 
-    def add(self, order: int, item: Any) -> None:
+    def add(self, order: int, item: Any, _arrived_ns: int) -> None:
         """Hand an item to the selection."""
         self.received += 1
         self._group.add(order, self._source, item)
@@ -197,10 +202,17 @@ class Group:
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker does next, and the inboxes that it is for."""
+    """What a worker does next.
+
+    Attributes:
+        run: does it.
+        inboxes: those that it is for.
+        arrived_ns: when its item was put; None where several came together.
+    """
 
     run: Callable[[], None]
     inboxes: tuple[Inbox, ...]
+    arrived_ns: int | None = None
 
 
 class Worker:
@@ -210,11 +222,19 @@ class Worker:
         name: the thread's name.
         on_done: told after every item, on the worker's thread, with the handler's exception or
             None.
+        clock_ns: asked for the time of every item that is put.
     """
 
-    def __init__(self, name: str, on_done: Callable[[Inbox, Exception | None], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        on_done: Callable[[Inbox, Exception | None], None],
+        clock_ns: Callable[[], int] = lambda: 0,
+    ) -> None:
         self.name = name
         self._on_done = on_done
+        self._clock_ns = clock_ns
+        self._arrived_ns: int | None = None
         self._queues: list[Inbox | Group] = []
         self._order = itertools.count()
         self._changed = threading.Condition()
@@ -245,11 +265,17 @@ class Worker:
 
     def put(self, inbox: Inbox, item: Any) -> None:
         """Add an item to one of the worker's inboxes; ignored once the worker closes."""
+        arrived_ns = self._clock_ns()
         with self._changed:
             if self._closing:
                 return
-            inbox.add(next(self._order), item)
+            inbox.add(next(self._order), item, arrived_ns)
             self._changed.notify_all()
+
+    @property
+    def arrived_ns(self) -> int | None:
+        """When the item that the calling thread handles was put; None on other threads."""
+        return self._arrived_ns if threading.current_thread() is self._thread else None
 
     @property
     def idle(self) -> bool:
@@ -283,10 +309,12 @@ class Worker:
         while (job := self._next_job()) is not None:
             begin_s = time.perf_counter()
             failure: Exception | None = None
+            self._arrived_ns = job.arrived_ns
             try:
                 job.run()
             except Exception as error:  # a handler's fault must not end the thread
                 failure = error
+            self._arrived_ns = None
             duration_s = time.perf_counter() - begin_s
             for inbox in job.inboxes:
                 inbox.on_handled(duration_s)

@@ -101,15 +101,22 @@ class LeasedTensorModel(LeasedModel):
 class LeasedTranscriptionModel(LeasedModel):
     """A speech recogniser."""
 
-    def transcribe(self, samples: NDArray[np.float32], language: str = "") -> TranscriptionResult:
+    def transcribe(
+        self, samples: NDArray[np.float32], language: str = "", prefix: str = ""
+    ) -> TranscriptionResult:
         """Text of float32 (n,) mono samples at 16 kHz, -1 to 1; empty language: detect it.
+
+        Args:
+            samples: the sound.
+            language: ISO 639-1.
+            prefix: what is known to be said at its beginning; see `TranscriptionModel`.
 
         Raises:
             InputRefused: samples or language do not fit the model.
             BackendError: every candidate failed.
         """
         return self._slot.call(
-            lambda model: cast(TranscriptionModel, model).transcribe(samples, language)
+            lambda model: cast(TranscriptionModel, model).transcribe(samples, language, prefix)
         )
 
 

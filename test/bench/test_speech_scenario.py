@@ -18,6 +18,7 @@ from edge_mm_ros.bench.speech_material import (
     recordings,
     with_noise,
 )
+from edge_mm_ros.bench.whole_utterance import WholeUtterances, utterances
 from edge_mm_ros.datatypes import SpokenWord, Transcript
 
 S = 1_000_000_000
@@ -75,6 +76,32 @@ GOOD = {
 )
 def test_each_bar_can_fail(changes: dict[str, object], holds: bool) -> None:
     assert result(Heard(**{**GOOD, **changes})).ok is holds  # type: ignore[arg-type]
+
+
+def test_utterances_are_cut_in_the_middle_of_their_pauses() -> None:
+    sound = np.arange(5 * RATE_HZ, dtype=np.float32)
+    spoken = [
+        told("Go on.", 2.0, end_s=1.6, final=True),
+        told("Stop", 3.0, end_s=2.7, final=False, start_s=2.0),
+        told("Stop here.", 3.5, end_s=3.0, final=True, start_s=2.0),
+        told("Now.", 4.9, end_s=4.4, final=True, start_s=4.0),
+    ]
+    parts = utterances(sound, spoken)
+    assert [len(part) / RATE_HZ for part in parts] == pytest.approx([1.8, 1.7, 1.5])
+    assert np.array_equal(np.concatenate(parts), sound)
+    assert [len(part) for part in utterances(sound, [])] == [len(sound)]
+
+
+def test_openai_whisper_is_measured_only_where_it_was_heard() -> None:
+    heard = Heard(**GOOD, openai=WholeUtterances(["stop"], [1.5, 2.5], "x 1"), openai_errors=0.25)  # type: ignore[arg-type]
+    found = result(heard)
+    values = {m.name: m.median for m in found.measures if "openai-whisper" in m.name}
+    assert values == {
+        "end of speech to the text of openai-whisper on the whole utterance": 2.0,
+        "word error rate of openai-whisper on the whole utterance": 25.0,
+    }
+    assert any(note.startswith("x 1, with the same weights") for note in found.notes)
+    assert not [m for m in result(Heard(**GOOD)).measures if "openai" in m.name]  # type: ignore[arg-type]
 
 
 def test_noise_has_its_loudness_and_its_length() -> None:

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from fakes.scripted_backend import Hang, ScriptedBackend, fails, write_manifest
 
 from edge_mm_ros.backends import BackendError, BackendRegistry, ModelArtifact, NothingToBuild
+from edge_mm_ros.backends.whisper_conversion import WhisperWeights
 from edge_mm_ros.cli import models as models_module
 from edge_mm_ros.cli.live_models import ModelLine
 from edge_mm_ros.cli.main import main
@@ -358,9 +360,37 @@ def test_top_shows_a_running_node(running: Running) -> None:
     assert "in namespace 'elsewhere'" in output
 
 
+def test_a_whisper_is_converted_by_its_folder_or_its_name(
+    tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "scribe"
+    folder.mkdir()
+    (folder / "model.bin").write_bytes(b"weights")
+    (tmp_path / "scribe.yaml").write_text(
+        "name: scribe\ntask: transcription\npath: scribe\nchain: [fake:cpu]\n"
+    )
+    target = tmp_path / "scribe.pt"
+    sources = []
+
+    def convert(source: Path, target: Path) -> WhisperWeights:
+        sources.append(source)
+        target.write_bytes(b"checkpoint")
+        return WhisperWeights({}, {"w": np.zeros((1000, 1000))}, ())
+
+    monkeypatch.setattr(models_module, "convert_whisper", convert)
+    for source in (str(folder), "scribe"):
+        status, output, _ = run("convert-whisper", source, str(target))
+        assert (status, output) == (0, f"{target}: 1.0 million weights, 0.0 MB\n")
+        status, _, errors = run("convert-whisper", source, str(target))
+        assert status == 1
+        assert f"{target} is there already" in errors
+        target.unlink()
+    assert sources == [folder, folder]
+
+
 def test_the_module_offers_what_the_help_says() -> None:
     names = {c.name or c.callback.__name__ for c in models_module.models.registered_commands}  # type: ignore[union-attr]
-    assert names == {"list", "show", "probe", "warm", "unload", "build"}
+    assert names == {"list", "show", "probe", "warm", "unload", "build", "convert-whisper"}
 
 
 def test_the_page_of_models_names_every_key_and_command() -> None:

@@ -132,7 +132,13 @@ def test_chained_transforms_apply_from_right_to_left(
 
 @pytest.mark.parametrize(
     "rotation",
-    [np.zeros((3, 3)), np.diag([1.0, 1.0, -1.0]), np.eye(3) * 2, np.full((3, 3), np.nan)],
+    [
+        np.zeros((3, 3)),
+        np.diag([1.0, 1.0, -1.0]),
+        np.eye(3) * 2,
+        np.eye(3) + 0.1 * np.eye(3, k=1),  # a shear, whose determinant is 1
+        np.full((3, 3), np.nan),
+    ],
 )
 def test_what_is_no_rotation_is_refused(rotation: Any) -> None:
     with pytest.raises(InvalidInput):

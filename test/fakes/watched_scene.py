@@ -6,32 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge_mm_ros.datatypes import (
-    CameraCalibration,
-    Coverage,
-    Detections,
-    InvalidInput,
-    LaserScan,
-    Objects,
-    Odometry,
-    PointCloud,
-    RadarScan,
-    RangeReading,
-    SensorState,
-)
+from edge_mm_ros.bench.scene_feed import SceneFeed
+from edge_mm_ros.datatypes import Coverage, InvalidInput, Objects, SensorState
 from edge_mm_ros.params.scenario import Scenario
 from edge_mm_ros.params.sensor_fusion import SENSOR_KINDS, SensorFusionParams
-from edge_mm_ros.pipelines.fusion.watched_fusion import WatchedFusion
 from edge_mm_ros.pipelines.simulation import START_NS, Record, Simulator
-
-TICK_NS = 50_000_000
-_METHODS = {
-    PointCloud: "add_cloud",
-    LaserScan: "add_scan",
-    RadarScan: "add_radar",
-    RangeReading: "add_range",
-    Detections: "fuse",
-}
 
 
 def params_of(scenario: Scenario, **more: Any) -> SensorFusionParams:
@@ -68,31 +47,28 @@ class WatchedScene:
     refused: list[tuple[float, str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._now_ns = START_NS
-        zones = {zone.name: zone.polygon_m for zone in self.scenario.zones}
-        self.watched = WatchedFusion(
+        self._feed = SceneFeed(
             params_of(self.scenario, **self.more),
-            zones,
-            lambda: self._now_ns,
+            {zone.name: zone.polygon_m for zone in self.scenario.zones},
             on_sensor=lambda state: self.faults.append((self.now_s, state)),
+            on_objects=lambda objects: self.objects.append((self.now_s, objects)),
+            on_coverage=lambda coverage: self.coverages.append((self.now_s, coverage)),
+            on_refused=self._note_refused,
         )
+        self.watched = self._feed.watched
 
     @property
     def now_s(self) -> float:
-        return (self._now_ns - START_NS) / 1e9
+        return (self._feed.now_ns - START_NS) / 1e9
 
     def play(
         self, records: Iterable[Record] | None = None, seed: int = 0, until_s: float = 0.0
     ) -> WatchedScene:
-        """Hand all records over when they arrive; ticks go on until then, or `until_s`."""
-        next_ns = START_NS
+        """Hand all records over when they arrive; time goes on until then, or `until_s`."""
+        self._feed.run_to(START_NS)
         for record in Simulator(self.scenario, seed).records() if records is None else records:
-            while next_ns <= record.arrival_ns:
-                next_ns = self._tick(next_ns)
-            self._now_ns = record.arrival_ns
-            self._take(record)
-        while next_ns <= START_NS + round(until_s * 1e9):
-            next_ns = self._tick(next_ns)
+            self._feed.take(record)
+        self._feed.run_to(START_NS + round(until_s * 1e9))
         return self
 
     def fault_times(self, sensor: str) -> list[tuple[float, str]]:
@@ -104,30 +80,10 @@ class WatchedScene:
         told = [item.of(zone) for at, item in self.coverages if from_s <= at < to_s]
         return [entry.covered for entry in told if entry is not None]
 
-    def _tick(self, at_ns: int) -> int:
-        self._now_ns = at_ns
+    def look_at(self, now_ns: int) -> None:
+        """Let the clock go on, and look at it."""
+        self._feed.now_ns = max(self._feed.now_ns, now_ns)
         self.watched.tick()
-        self._tell(with_objects=False)
-        return at_ns + TICK_NS
 
-    def _take(self, record: Record) -> None:
-        value, fusion = record.value, self.watched.fusion
-        name = record.topic.rpartition("/")[0]
-        try:
-            if isinstance(value, Odometry):
-                fusion.add_odometry(value)
-            elif isinstance(value, CameraCalibration):
-                fusion.set_calibration(name, value, record.stamp_ns)
-            elif type(value) in _METHODS:
-                kind = next(s.kind for s in self.scenario.sensors if s.name == name)
-                place = self.watched.params.mounting(kind, name)
-                objects = getattr(fusion, _METHODS[type(value)])(name, value, place).objects
-                self.objects.append((self.now_s, objects))
-                self.watched.note_objects(objects)
-                self._tell(with_objects=True)
-        except InvalidInput as error:
-            self.refused.append((self.now_s, record.topic, error.kind))
-
-    def _tell(self, *, with_objects: bool) -> None:
-        if self.watched.coverage_due(with_objects=with_objects):
-            self.coverages.append((self.now_s, self.watched.coverage()))
+    def _note_refused(self, record: Record, error: InvalidInput) -> None:
+        self.refused.append((self.now_s, record.topic, error.kind))

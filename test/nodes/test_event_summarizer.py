@@ -587,6 +587,18 @@ def test_ten_thousand_events_in_a_minute_are_told_and_nothing_waits(
     assert len(text) < 2000
 
 
+def test_events_twice_and_out_of_order_are_one_condition(scene_with: Callable[..., Scene]) -> None:
+    over = event(
+        phase="ended", at_s=4.5, message="Person 3 is no longer seen in zone 'bay' after 3.5 s."
+    )
+    scene = scene_with(lambda: iter(["?"]))
+    scene.happen(over, event(), event(), fall(), over)
+    text = scene.summary()
+    assert "there were 2 safety events" in text
+    assert text.count("person 3 is in zone 'bay'") == 1
+    assert "ended after 3.5 s" in text
+
+
 def test_reports_are_written_on_time_and_on_deactivation(
     scene_with: Callable[..., Scene], tmp_path: Path
 ) -> None:

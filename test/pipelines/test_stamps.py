@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_mm_ros.pipelines.stamps import NS_PER_S, StampGuard, SteadyTime, to_ns
+from edge_mm_ros.pipelines.stamps import NS_PER_S, Beat, StampGuard, SteadyTime, to_ns
 
 
 def test_an_hour_back_is_told_once_and_then_followed() -> None:
@@ -45,3 +45,26 @@ def test_steady_time_follows_the_stamps_and_where_they_go_back_the_clock() -> No
         400,  # the stamps have caught up
         400,  # nor does a clock that goes back itself take it back
     ]
+
+
+def test_a_beat_gives_each_instant_once_however_often_it_is_asked() -> None:
+    often, seldom = Beat(50), Beat(50)
+    assert often.until(1013) == [1013]  # where it begins
+    found = [at for now in (1020, 1049, 1050, 1051, 1120, 1199) for at in often.until(now)]
+    assert found == [1050, 1100, 1150]
+    assert seldom.until(1013) == [1013]
+    assert seldom.until(1199) == found
+    assert seldom.until(1100) == []
+
+
+def test_after_a_pause_a_beat_gives_no_more_than_the_last_instants() -> None:
+    beat = Beat(50, kept_ns=200)
+    beat.until(1000)
+    assert beat.until(10_010) == [9850, 9900, 9950, 10_000]
+
+
+def test_a_beat_begins_anew_where_the_clock_is_set_back() -> None:
+    beat = Beat(50)
+    beat.until(5 * NS_PER_S)
+    assert beat.until(3 * NS_PER_S + 7) == [3 * NS_PER_S + 7]
+    assert beat.until(3 * NS_PER_S + 60) == [3 * NS_PER_S + 50]

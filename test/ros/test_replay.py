@@ -15,15 +15,17 @@ pytest.importorskip("rclpy")
 import rclpy
 from rclpy.parameter import Parameter
 from rclpy.serialization import deserialize_message, serialize_message
+from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import String
 
 from edge_mm_ros.datatypes import EdgeMmError
 from edge_mm_ros.params import NodeParams
+from edge_mm_ros.ros import replay as replay_module
 from edge_mm_ros.ros.bags import BagReader, BagWriter
 from edge_mm_ros.ros.node import EdgeNode
 from edge_mm_ros.ros.qos import RELIABLE, SENSOR
 from edge_mm_ros.ros.replay import Replay, ReplayError, ReplayResult
-from edge_mm_ros.ros.work_queue import latest_only
+from edge_mm_ros.ros.work_queue import latest_only, lossless
 
 SIM_TIME = [Parameter("use_sim_time", value=True)]
 COUNT = 30
@@ -74,6 +76,38 @@ class LastNode(EdgeNode):
         self.heard += 1
         for part in "ab":
             self.output.publish(String(data=message.data + part))
+
+
+class PictureNode(EdgeNode):
+    """Takes 30 ms for a picture and keeps only the newest one."""
+
+    params_type = NoParams
+
+    def on_activated(self) -> None:
+        slow = threading.Event()
+        self.listen(
+            CompressedImage,
+            "pictures",
+            lambda _: slow.wait(0.03),
+            qos=SENSOR,
+            queue=latest_only(),
+        )
+
+
+class TimesNode(EdgeNode):
+    """Tells when each word came, however long it waited."""
+
+    params_type = NoParams
+
+    def on_configured(self) -> None:
+        self.output = self.advertise(String, "times", RELIABLE)
+
+    def on_activated(self) -> None:
+        self.listen(String, "words", self._on_word, qos=SENSOR, queue=lossless())
+
+    def _on_word(self, message: String) -> None:
+        threading.Event().wait(0.01)
+        self.output.publish(String(data=f"{message.data} {self.arrived_ns()}"))
 
 
 class RefusingNode(EdgeNode):
@@ -159,10 +193,49 @@ def test_in_real_time_a_quick_node_hears_everything(context: Any, recording: Pat
     assert result.wall_s == pytest.approx((COUNT - 1) * PERIOD_NS / 1e9 + 0.5, abs=0.5)
 
 
-def test_in_real_time_late_messages_are_dropped_and_counted(context: Any, recording: Path) -> None:
-    result = replay(context, recording, rate=100.0)
-    assert result.fed == {"/words": COUNT}
-    assert result.published["/middle"] <= COUNT
+def test_in_real_time_only_pictures_are_dropped_where_a_node_is_slow(
+    context: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay_module, "HELD_TOLD_S", 0.0)
+    path = tmp_path / "both.mcap"
+    with BagWriter(path) as writer:
+        writer.add_topic("/pictures", "sensor_msgs/msg/CompressedImage")
+        writer.add_topic("/words", "std_msgs/msg/String")
+        for n in range(COUNT):
+            stamp_ns = 10**18 + n * PERIOD_NS
+            writer.write("/pictures", stamp_ns, serialize_message(CompressedImage()))
+            writer.write("/words", stamp_ns, serialize_message(String(data=f"w{n}")))
+    nodes = [
+        PictureNode("slow_eye", context=context, parameter_overrides=SIM_TIME),
+        SlowNode("slow", context=context, parameter_overrides=SIM_TIME),
+    ]
+    result = Replay(context, nodes, BagReader(path), rate=100.0, tail_s=0.0).run()
+    assert result.fed == {"/words": COUNT, "/pictures": COUNT}
+    assert result.published["/middle"] == COUNT + 1
+    assert set(result.dropped) == {"slow_eye /pictures"}
+    assert 0 < result.dropped["slow_eye /pictures"] < COUNT
+    (warning,) = result.warnings
+    assert "do not keep up with a rate of 100" in warning
+
+
+@pytest.mark.parametrize("rate", [20.0, 5.0])
+def test_at_any_rate_a_message_comes_at_its_own_time(
+    context: Any, recording: Path, tmp_path: Path, rate: float
+) -> None:
+    heard = []
+    for name, speed in (("max.mcap", None), ("timed.mcap", rate)):
+        node = TimesNode("times", context=context, parameter_overrides=SIM_TIME)
+        with BagWriter(tmp_path / name) as writer:
+            Replay(context, [node], BagReader(recording), rate=speed, writer=writer).run()
+        heard.append(
+            [
+                deserialize_message(m.cdr, String).data
+                for m in BagReader(tmp_path / name)
+                if m.topic == "/times"
+            ]
+        )
+    assert heard[0] == [f"w{n} {10**18 + n * PERIOD_NS}" for n in range(COUNT)]
+    assert heard[1] == heard[0]
 
 
 def test_a_node_that_refuses_to_configure_is_named_with_its_reason(

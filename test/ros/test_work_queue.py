@@ -74,6 +74,27 @@ def test_items_of_several_inboxes_are_handled_in_order_of_arrival(worker: Worker
     assert gate.handled == ["a", "b", "c", "d"]
 
 
+def test_a_handler_can_ask_when_its_item_came_however_long_it_waited() -> None:
+    now_ns, told = [0], []
+    gate = Gate()
+    worker = Worker("test", lambda inbox, error: None, lambda: now_ns[0])
+
+    def handle(item: int) -> None:
+        gate(item)
+        told.append((item, worker.arrived_ns))
+
+    inbox = worker.inbox(handle, lossless())
+    worker.start()
+    for item in (1, 2, 3):
+        now_ns[0] = 10 * item
+        inbox.put(item)
+    now_ns[0] = 99
+    gate.open.set()
+    assert worker.close(10)
+    assert told == [(1, 10), (2, 20), (3, 30)]
+    assert worker.arrived_ns is None  # on any other thread
+
+
 def test_an_exception_is_told_and_does_not_end_the_worker(
     worker: Worker, errors: list[Exception]
 ) -> None:

@@ -17,6 +17,8 @@ _ENOUGH = 0.7  # share of a side that must show to measure by it
 _STILL_WIDTH = 1.25  # times the usual width; a longer side is not that of the width
 _DEEPEST = 1.5  # times the width, for what has no known size: more may belong to something else
 _LONGEST = 2.5  # times the width, for what has no known size: it may reach so far unseen
+_FLANK = 0.3  # of the width: so much shows along the view of what shows a flank, too
+_LARGEST_M2 = 11.0  # of ground that something of no known size takes: as much as a van
 _FRONT_M = 0.5  # of an object of which only the front is seen, if it is not narrower
 
 
@@ -47,6 +49,27 @@ CLASS_SIZES: Mapping[str, ClassSize] = MappingProxyType(
 
 
 @dataclass(frozen=True)
+class Footprint:
+    """A rectangle on the ground.
+
+    Attributes:
+        length_m: along its direction.
+        width_m: across it.
+        angle_rad: its direction, from the view's towards the left.
+    """
+
+    length_m: float
+    width_m: float
+    angle_rad: float
+
+    def extents_m(self, heading: tuple[float, float]) -> tuple[float, float]:
+        """Along x and y, of a view with the heading (cosine and sine)."""
+        turned = math.atan2(heading[1], heading[0]) + self.angle_rad
+        cos, sin = abs(math.cos(turned)), abs(math.sin(turned))
+        return cos * self.length_m + sin * self.width_m, sin * self.length_m + cos * self.width_m
+
+
+@dataclass(frozen=True)
 class Depth:
     """How far an object reaches along a view, and what of it is unknown.
 
@@ -54,11 +77,13 @@ class Depth:
         extent_m: from its near to its far end.
         sigma_m: standard deviation of the middle between them.
         aside_sigma_m: that of its middle across the view, by what the picture cuts off.
+        footprints: those that are as likely; none where no size is known.
     """
 
     extent_m: float
     sigma_m: float
     aside_sigma_m: float
+    footprints: tuple[Footprint, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,20 +121,26 @@ def depth_of(size: ClassSize | None, width_m: float, *, cut: bool, seen_m: float
     aside = width_m / 2.0 if cut else 0.0
     if size is None:
         extent = max(min(seen_m, _DEEPEST * width_m), min(width_m, _FRONT_M))
-        unseen = max(_LONGEST * width_m - extent, 0.0) if width_m > WIDE_M else 0.0
+        reach = _LONGEST * width_m if width_m > WIDE_M else width_m
+        if seen_m > _FLANK * width_m:  # a long side that shows is hardly the short one
+            reach = min(reach, _LARGEST_M2 / max(width_m, 1e-9))
+        unseen = max(reach - max(extent, seen_m), 0.0)
         return Depth(extent, math.hypot(width_m / 8.0, unseen / 2.0 * _UNIFORM), aside)
     diagonal = math.hypot(size.length_m, size.width_m)
     widest = math.atan2(size.length_m, size.width_m)  # the angle of the widest view
     angle = widest - math.acos(min(max(width_m, size.width_m) / diagonal, 1.0))
     extent = _depth_at(size, angle)
     other = extent
+    angles = [angle, -angle]
     seen_m = min(seen_m, math.hypot(size.length_m + 2.0 * size.length_sigma_m, size.width_m))
     if cut:  # it may as well lie across the view
         other = size.width_m
         aside = max(aside, max(size.length_m - width_m, 0.0) / 2.0 * _UNIFORM)
         extent, other = max(extent, seen_m), max(other, seen_m)
     elif width_m > size.length_m:  # it may be turned further than to its widest view
-        other = _depth_at(size, 2.0 * widest - angle)
+        turned = 2.0 * widest - angle
+        other = _depth_at(size, turned)
+        angles += [turned, -turned]
     doubt = abs(extent - other) / 2.0 * _UNIFORM
     extent = (extent + other) / 2.0
     sigma = math.hypot(size.length_sigma_m / size.length_m * extent, doubt) / 2.0
@@ -117,7 +148,10 @@ def depth_of(size: ClassSize | None, width_m: float, *, cut: bool, seen_m: float
         share = min(max((seen_m / extent - 0.7) / 0.3, 0.0), 1.0)
         extent += share * (seen_m - extent)
         sigma = math.hypot((1.0 - share) * sigma, _ENDS_SIGMA_M)
-    return Depth(extent, sigma, aside)
+    if cut:
+        return Depth(extent, sigma, aside)
+    footprints = [Footprint(size.length_m, size.width_m, angle) for angle in angles]
+    return Depth(extent, sigma, aside, tuple(footprints))
 
 
 def depth_of_sides(size: ClassSize, sides: tuple[Side, Side]) -> Depth | None:
@@ -130,15 +164,17 @@ def depth_of_sides(size: ClassSize, sides: tuple[Side, Side]) -> Depth | None:
 
     Args:
         size: the usual length and width.
-        sides: those to the left and to the right of the nearest point; of a flat front, its
+        sides: those to the right and to the left of the nearest point; of a flat front, its
             halves.
 
     Returns:
         None where too little of it shows.
     """
     main, other = sorted(sides, key=lambda side: -side.length_m)
+    to_left = main is sides[1]
     flat = all(side.depth_m <= _FLAT * side.across_m + _ENDS_SIGMA_M for side in sides)
     if flat:
+        to_left = sides[1].depth_m >= sides[0].depth_m
         depth = abs(main.depth_m - other.depth_m)
         main, other = Side(main.across_m + other.across_m, depth), Side(0.0, 0.0)
     if main.length_m < _ENOUGH * size.width_m:
@@ -151,7 +187,13 @@ def depth_of_sides(size: ClassSize, sides: tuple[Side, Side]) -> Depth | None:
     sigma = _ENDS_SIGMA_M
     if not seen:
         sigma = math.hypot(sigma, size.length_sigma_m / size.length_m * behind / 2.0)
-    return Depth(main.depth_m + behind, sigma, 0.0)
+    if not is_width:  # the far end of the long side may give too few echoes to count
+        missing = max(size.length_m - main.length_m, 0.0) * main.depth_m / main.length_m
+        sigma = math.hypot(sigma, missing / 2.0)
+    angle = math.atan2(main.across_m if to_left else -main.across_m, main.depth_m)
+    length = main.length_m if is_width else max(main.length_m, size.length_m)
+    footprint = Footprint(length, max(other.length_m, usual), angle)
+    return Depth(main.depth_m + behind, sigma, 0.0, (footprint,))
 
 
 def _depth_at(size: ClassSize, angle_rad: float) -> float:

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from edge_mm_ros.datatypes import Object3D, RigidTransform
 from edge_mm_ros.pipelines.tracking import UNKNOWN_LABEL, Birth, Measurement, RadialVelocity
 
+_ON_THE_GROUND = np.diag([1.0, 1.0, 0.0])
+_LASTING = 0.5  # of what is hidden: which part of an object shows changes, too
+
 
 @dataclass(frozen=True, eq=False)
 class Finding:
@@ -26,6 +29,11 @@ class Finding:
         origin_m: float64 (3,), see `Measurement`.
         birth: see `Measurement`.
         sized: see `Measurement`.
+        shared_m2: float64 (3, 3), the part of the covariance that hardly changes from one
+            measurement to the next, as what of the object is hidden.
+        seen_from_m: float64 (3,), see `Measurement`.
+        lead_s: see `Measurement`.
+        moved_m: see `Measurement`; part of the covariance.
     """
 
     position_m: NDArray[np.float64]
@@ -38,6 +46,10 @@ class Finding:
     origin_m: NDArray[np.float64] | None = None
     birth: Birth = Birth.CONFIRMED
     sized: bool = True
+    shared_m2: NDArray[np.float64] | None = None
+    seen_from_m: NDArray[np.float64] | None = None
+    lead_s: float = 0.0
+    moved_m: float = 0.0
 
     def measurement(
         self, fixed_from_robot: RigidTransform | None, bias_share: float
@@ -47,18 +59,21 @@ class Finding:
         Args:
             fixed_from_robot: the frame in which objects are followed, from the robot's; None where
                 it is the robot's.
-            bias_share: share of the covariance that successive measurements have in common.
+            bias_share: share of the rest of the covariance that successive measurements have in
+                common.
 
         Raises:
             InvalidInput: a value is not finite, or the covariance is none.
         """
         pose = fixed_from_robot
         position, covariance, radial = self.position_m, self.covariance_m2, self.radial
-        origin = self.origin_m
+        shared, origin, seen_from = self.shared_m2, self.origin_m, self.seen_from_m
         if pose is not None:
             turn = pose.rotation
             position, covariance = pose.apply(position), turn @ covariance @ turn.T
+            shared = None if shared is None else turn @ shared @ turn.T
             origin = None if origin is None else pose.apply(origin)
+            seen_from = None if seen_from is None else pose.apply(seen_from)
             if radial is not None:
                 radial = RadialVelocity(
                     radial.speed_mps,
@@ -66,18 +81,29 @@ class Finding:
                     pose.apply(radial.sensor_position_m),
                     turn @ radial.sensor_velocity_mps,
                 )
+        fresh: NDArray[np.float64] | float = 0.0
+        lasting: NDArray[np.float64] | float = 0.0
+        if shared is not None:
+            covariance = covariance - shared
+            fresh, lasting = (1.0 - _LASTING) * shared, _LASTING * shared
+        if self.moved_m:
+            moved = self.moved_m**2 * _ON_THE_GROUND
+            covariance, fresh = covariance - moved, fresh + moved
         return Measurement(
             position,
-            (1.0 - bias_share) * covariance,
+            (1.0 - bias_share) * covariance + fresh,
             self.label,
             self.score,
             self.size_m,
             self.sources,
-            bias_share * covariance,
+            bias_share * covariance + lasting,
             radial,
             origin,
             self.birth,
             self.sized,
+            seen_from,
+            self.lead_s,
+            self.moved_m,
         )
 
 

@@ -60,14 +60,14 @@ class SeenPoints:
         pixels: float64 (n, 2).
         owners: int (n,), index into `sensors`.
         sensors: names of the LiDARs.
-        offset_s: furthest offset in time from the picture.
+        offsets_s: how far the cloud of each lies from the picture in time.
     """
 
     points_m: NDArray[np.float64]
     pixels: NDArray[np.float64]
     owners: NDArray[np.intp]
     sensors: tuple[str, ...]
-    offset_s: float
+    offsets_s: tuple[float, ...]
 
     @cached_property
     def _by_column(
@@ -147,7 +147,7 @@ def look_at(viewpoint: Viewpoint, clouds: Sequence[PlacedCloud]) -> SeenPoints:
         np.stack([u, v]).T,
         np.concatenate(owners),
         tuple(placed.sensor for placed in clouds),
-        max((abs(placed.offset_s) for placed in clouds), default=0.0),
+        tuple(placed.offset_s for placed in clouds),
     )
 
 
@@ -274,18 +274,23 @@ def place_by_points(
             depth = depth_of_sides(size, sides)
     if depth is None:
         depth = depth_of(size, width, cut=sight.box.cut_sides, seen_m=seen_m)
-    moved = 0.5 * doubts.max_speed_mps * seen.offset_s
     owners = np.unique(seen.owners[chosen]).tolist() if len(seen.sensors) > 1 else [0]
+    # Of several clouds the object is where it was at their middle, or half of their gap from it.
+    offsets_s = [seen.offsets_s[owner] for owner in owners]
+    lead_s = (min(offsets_s) + max(offsets_s)) / 2.0
+    apart_m = 0.5 * doubts.max_speed_mps * (max(offsets_s) - min(offsets_s)) / 2.0
     return place_upright(
         viewpoint,
         sight,
         near_m=near,
         depth=depth,
-        aside=_aside(np.sort(asides), width, moved),
+        aside=_aside(np.sort(asides), width, apart_m),
         ground_z_m=ground_z_m,
-        depth_sigma_m=math.hypot(_RANGE_SIGMA_M, moved),
+        depth_sigma_m=math.hypot(_RANGE_SIGMA_M, apart_m),
         edge_sigma_px=doubts.edge_sigma_px,
         sensors=(camera, *(seen.sensors[owner] for owner in owners)),
+        lead_s=lead_s,
+        moved_m=0.5 * doubts.max_speed_mps * abs(lead_s),
     )
 
 

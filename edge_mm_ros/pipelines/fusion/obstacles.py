@@ -10,6 +10,7 @@ from edge_mm_ros.params.fusion_sensors import ObstacleParams
 from edge_mm_ros.pipelines.fusion.class_sizes import depth_of
 from edge_mm_ros.pipelines.fusion.clustering import clusters_of
 from edge_mm_ros.pipelines.fusion.finding import Finding
+from edge_mm_ros.pipelines.fusion.flat_tops import with_tops
 from edge_mm_ros.pipelines.tracking import Birth
 
 _SCORE = 0.7  # that a cluster is something solid
@@ -23,6 +24,8 @@ _CELL_M = 0.5
 _CELL_SHARE = 0.25  # of those points lies in one cell; a thing may lie across the corner of four
 _SIDES = 8
 _THING_M = 0.5  # so wide a piece of something shows as many points as a thing does
+_LEAST_PER_SR = 250.0  # a LiDAR of 8 rings at steps of 1 degree has three times as many beams
+_TOUCH_M = 0.2  # what stands half a metre from a wall, or from somebody, is a thing of its own
 _LARGEST_M = 5.0  # what is longer, as a wall, is told in pieces
 
 
@@ -82,16 +85,19 @@ def obstacles_of(
     clusters = clusters_of(
         points,
         minimum_points=way.minimum_points,
+        cell_m=_TOUCH_M,
         max_height_m=ground_z_m + way.max_height_m,
         max_extent_m=_LARGEST_M,
         plan_from_robot=plan_from_robot,
     )
     found = []
     begun = 0
-    for cluster in clusters:
+    for cluster in with_tops(points, clusters):
         members = points[cluster.members]
         parts = _sides(members, sensor_m, way, flat=flat)
         for part in parts:
+            if not flat and not _solid(part, sensor_m):
+                continue
             nearest = part[np.argmin(np.hypot(part[:, 0], part[:, 1]))]
             inside = bool(in_the_way(nearest[None], way, ground_z_m)[0])
             inside = inside and len(part) >= _least_points(nearest[None], way, flat=flat)[0]
@@ -102,7 +108,9 @@ def obstacles_of(
                 continue
             birth = Birth.CONFIRMED if inside and begun <= way.max_objects else Birth.NEVER
             found.append(
-                _finding(part, source, range_sigma_m, ground_z_m, whole=whole, birth=birth)
+                _finding(
+                    part, source, sensor_m, range_sigma_m, ground_z_m, whole=whole, birth=birth
+                )
             )
     return tuple(found)
 
@@ -132,6 +140,21 @@ def _sides(
         return []
     side = np.floor((angles + np.pi) / (2.0 * np.pi / _SIDES)).astype(np.intp) % _SIDES
     return [points_m[side == each] for each in range(_SIDES) if np.any(side == each)]
+
+
+def _solid(points_m: NDArray[np.floating], sensor_m: NDArray[np.float64]) -> bool:
+    """Whether points (n, 3) fill the window through which the sensor sees them.
+
+    A thing throws back most of the beams that meet it. Fog, rain, snow and dust throw back a few
+    of those that pass through them.
+    """
+    gaps_m = points_m - sensor_m
+    flat_m = np.hypot(gaps_m[:, 0], gaps_m[:, 1])
+    angles = np.sort(np.arctan2(gaps_m[:, 1], gaps_m[:, 0]))
+    widest = float(np.max(np.diff(angles, append=angles[0] + 2.0 * np.pi)))
+    upwards = np.arctan2(gaps_m[:, 2], flat_m)
+    window_sr = (2.0 * np.pi - widest) * float(np.ptp(upwards))
+    return len(points_m) >= _LEAST_PER_SR * window_sr
 
 
 def _wanted(points_m: NDArray[np.floating], way: ObstacleParams) -> NDArray[np.bool_]:
@@ -170,6 +193,7 @@ def _dense(points_m: NDArray[np.floating], way: ObstacleParams, *, flat: bool) -
 def _finding(
     points_m: NDArray[np.floating],
     source: str,
+    sensor_m: NDArray[np.float64],
     range_sigma_m: float,
     ground_z_m: float,
     *,
@@ -202,6 +226,8 @@ def _finding(
     covariance[:2, :2] = axes @ np.diag([depth.sigma_m**2, aside_sigma**2]) @ axes.T
     covariance[2, 2] = (height / 4.0) ** 2
     covariance += (range_sigma_m**2 + _THINNEST_M**2) * np.eye(3)
+    shared = np.zeros((3, 3))
+    shared[:2, :2] = depth.sigma_m**2 * np.outer(ray, ray)
     extent = np.maximum(high[:2] - low[:2] + np.abs(hidden), _THINNEST_M)
     return Finding(
         np.array([centre[0], centre[1], (bottom + top) / 2.0]),
@@ -210,4 +236,6 @@ def _finding(
         _SCORE,
         (source,),
         birth=birth,
+        shared_m2=shared,
+        seen_from_m=sensor_m,
     )

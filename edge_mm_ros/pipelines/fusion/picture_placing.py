@@ -92,6 +92,10 @@ class PicturePlacing:
                     detections.labels[index],
                     origin_m=place.translation_m,
                     birth=Birth.AT_ONCE,
+                    sized=spot.sized,
+                    shared_m2=spot.shared_m2,
+                    lead_s=spot.lead_s,
+                    moved_m=spot.moved_m,
                 )
             )
         offsets = {

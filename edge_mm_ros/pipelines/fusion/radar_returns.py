@@ -108,6 +108,7 @@ def things_of(
                 radial=RadialVelocity(mean, sigma, place.translation_m, velocity),
                 birth=Birth.CONFIRMED if born else Birth.NEVER,
                 sized=False,
+                seen_from_m=place.translation_m,
             )
         )
     return tuple(found)

@@ -294,7 +294,9 @@ class SensorFusion:
             )
             if picture.shown != kept.shown:
                 continue  # a track is known by the place that it had among the picture's
-            self._tracker.exchange(self._scan(kept.arrival, findings, picture.content())[0])
+            pose = self.pose_at(kept.arrival.stamp_ns)
+            scan, _ = self._scan(kept.arrival, findings, pose, picture.content())
+            self._tracker.exchange(scan)
             self._log.add(picture)
 
     def _clouds_near(self, stamp_ns: int) -> dict[str, PlacedCloud | None]:
@@ -321,10 +323,13 @@ class SensorFusion:
         return jumped
 
     def _scan(
-        self, arrival: Arrival, findings: Sequence[Finding], content: bytes = b""
+        self,
+        arrival: Arrival,
+        findings: Sequence[Finding],
+        pose: RigidTransform | None,
+        content: bytes = b"",
     ) -> tuple[Scan, list[InvalidInput]]:
-        """What a measurement says in the frame in which objects are followed."""
-        pose = self.pose_at(arrival.stamp_ns)
+        """What a measurement says in the frame in which objects are followed, by its pose."""
         tracking = self.params.tracking
         fixed: list[Measurement] = []
         refused: list[InvalidInput] = []
@@ -341,12 +346,12 @@ class SensorFusion:
         self, arrival: Arrival, findings: Sequence[Finding], content: bytes = b""
     ) -> FusionResult:
         """Correct the tracks by what a measurement says, at its own time."""
-        scan, refused = self._scan(arrival, findings, content)
         pose = self.pose_at(arrival.stamp_ns)
+        scan, refused = self._scan(arrival, findings, pose, content)
         self._on_measured(Measured(arrival, scan, self._tracker.tracks, pose))
         tracked = self._tracker.update(scan)
         stamp_ns = self._tracker.tracks.stamp_ns
-        now_from_robot = self.pose_at(stamp_ns)
+        now_from_robot = pose if stamp_ns == arrival.stamp_ns else self.pose_at(stamp_ns)
         objects = tuple(seen_from_robot(item, now_from_robot) for item in tracked)
         return FusionResult(
             Objects(objects, stamp_ns, self.params.robot_frame),

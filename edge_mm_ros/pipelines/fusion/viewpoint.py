@@ -191,6 +191,12 @@ class Placement:
         sensors: the sensors that it rests on.
         depth_m: horizontal distance of its near side from the camera, along the view.
         depth_sigma_m: standard deviation of that distance.
+        shared_m2: float64 (3, 3), the part of the covariance that hardly changes from one picture
+            to the next: what of the object does not show.
+        lead_s: how long after the picture the object was there.
+        moved_m: standard deviation of how far it moved in between, along each axis; part of the
+            covariance.
+        sized: whether the picture shows its whole width.
     """
 
     position_m: NDArray[np.float64]
@@ -199,6 +205,10 @@ class Placement:
     sensors: tuple[str, ...]
     depth_m: float
     depth_sigma_m: float
+    shared_m2: NDArray[np.float64]
+    lead_s: float = 0.0
+    moved_m: float = 0.0
+    sized: bool = True
 
 
 def place_upright(
@@ -212,6 +222,8 @@ def place_upright(
     depth_sigma_m: float,
     edge_sigma_px: float,
     sensors: tuple[str, ...],
+    lead_s: float = 0.0,
+    moved_m: float = 0.0,
 ) -> Placement:
     """An upright object behind a box, from the horizontal depth of its near side.
 
@@ -225,6 +237,8 @@ def place_upright(
         depth_sigma_m: standard deviation of `near_m`.
         edge_sigma_px: standard deviation of the box's edges.
         sensors: what the placement rests on.
+        lead_s: how long after the picture the near side was measured.
+        moved_m: standard deviation of the way in that time, along each axis.
     """
     box, extent = sight.box, depth.extent_m
     middle = near_m + extent / 2.0
@@ -241,24 +255,50 @@ def place_upright(
     if aside is not None:
         share = offset_var / (offset_var + aside[1])
         offset, offset_var = offset + share * (aside[0] - offset), share * aside[1]
-    offset_var += (width / 15.0) ** 2 + depth.aside_sigma_m**2
+    hidden_var = (width / 15.0) ** 2 + depth.aside_sigma_m**2
+    offset_var += hidden_var
     up_var = (edge_sigma_px * middle / fy) ** 2 + ((high - low) / 10.0) ** 2
     if box.cut_top or box.cut_bottom:
         up_var += ((high - low) / 2.0) ** 2
     depth_var = depth_sigma_m**2 + depth.sigma_m**2
     cos, sin = sight.heading
     position = [x + middle * cos - offset * sin, y + middle * sin + offset * cos, (low + high) / 2]
-    mixed = cos * sin * (depth_var - offset_var)
-    covariance = [
-        [cos * cos * depth_var + sin * sin * offset_var, mixed, 0.0],
-        [mixed, sin * sin * depth_var + cos * cos * offset_var, 0.0],
-        [0.0, 0.0, up_var],
-    ]
-    cos, sin = abs(cos), abs(sin)
-    size = [cos * extent + sin * width, sin * extent + cos * width, high - low]
-    return Placement(
-        np.array(position), np.array(size), np.array(covariance), sensors, near_m, depth_sigma_m
+    moved_var = moved_m**2
+    covariances = np.array(
+        [
+            _turned(cos, sin, depth_var + moved_var, offset_var + moved_var, up_var),
+            _turned(cos, sin, depth.sigma_m**2, hidden_var, 0.0),
+        ]
     )
+    cos, sin = abs(cos), abs(sin)
+    plan = cos * extent + sin * width, sin * extent + cos * width
+    if depth.footprints:
+        plans = [footprint.extents_m(sight.heading) for footprint in depth.footprints]
+        plan = sum(x for x, _ in plans) / len(plans), sum(y for _, y in plans) / len(plans)
+    return Placement(
+        np.array(position),
+        np.array([*plan, high - low]),
+        covariances[0],
+        sensors,
+        near_m,
+        depth_sigma_m,
+        covariances[1],
+        lead_s,
+        moved_m,
+        not box.cut_sides,
+    )
+
+
+def _turned(
+    cos: float, sin: float, along_m2: float, aside_m2: float, up_m2: float
+) -> list[list[float]]:
+    """The rows of the covariance of variances along a heading, aside and upwards."""
+    mixed = cos * sin * (along_m2 - aside_m2)
+    return [
+        [cos * cos * along_m2 + sin * sin * aside_m2, mixed, 0.0],
+        [mixed, sin * sin * along_m2 + cos * cos * aside_m2, 0.0],
+        [0.0, 0.0, up_m2],
+    ]
 
 
 def _text(left: float, top: float, right: float, bottom: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from edge_mm_ros.datatypes import (
     Coverage,
@@ -13,6 +14,7 @@ from edge_mm_ros.datatypes import (
     PointCloud,
     RadarScan,
     RangeReading,
+    RigidTransform,
     SensorState,
 )
 from edge_mm_ros.params.free_space import RadarView
@@ -30,29 +32,45 @@ from edge_mm_ros.pipelines.free_space import (
 )
 from edge_mm_ros.pipelines.fusion.arrivals import Arrival, Measured
 from edge_mm_ros.pipelines.fusion.comparison import expected_in_view, gaps_to_others
-from edge_mm_ros.pipelines.fusion.sensor_fusion import SensorFusion
+from edge_mm_ros.pipelines.fusion.expected_echoes import ExpectedEchoes
+from edge_mm_ros.pipelines.fusion.sensor_fusion import FusionResult, SensorFusion
 from edge_mm_ros.pipelines.sensor_watch import SensorWatch, WatchedSensor, content_of
-from edge_mm_ros.pipelines.stamps import to_ns
+from edge_mm_ros.pipelines.stamps import Beat, to_ns
 
-COVERAGE_PERIOD_S = 0.2
-"""Coverage is told at least so often."""
-_LEAST_PERIOD_S = 0.1  # ... and at most so often, unless it changes
+COVERAGE_PERIOD_S = 0.1
+"""Coverage is told so often, and where it changes."""
+BEAT_S = 0.05
+"""Silence is found, and coverage told, at multiples of this on the clock."""
+_METHODS = {
+    "lidar": "add_cloud",
+    "laser": "add_scan",
+    "radar": "add_radar",
+    "ultrasonic": "add_range",
+    "camera": "fuse",
+}
 _COMPARED = ("camera", "lidar", "radar", "laser")  # an echo's place on its arc is not known
 
 
 class WatchedFusion:
     """Feeds a `SensorFusion`, leaves out sensors that are at fault, and follows what they see.
 
+    What it tells depends on the measurements and their times of arrival alone, not on when `tick`
+    is called between them: silence and coverage are judged at fixed instants of the clock, each
+    before what arrives after it.
+
     Attributes:
-        fusion: takes the measurements.
+        fusion: follows the objects; odometry, IMU and calibrations are given to it directly.
         looks: whether what the sensors see is worked out; false saves the time where nobody asks.
 
     Args:
         params: sensors and limits.
         zones: polygons in the robot's frame, by name.
-        now_ns: the clock.
+        now_ns: the clock: while a measurement is handed over, when it arrived.
         on_notice: as of `SensorFusion`.
         on_sensor: told each sensor's state when it changes.
+        on_objects: told all objects with every picture, and with other measurements where the last
+            time lies `objects_period_s` back.
+        on_coverage: told how much of each zone is seen, while `looks`.
     """
 
     def __init__(
@@ -62,10 +80,14 @@ class WatchedFusion:
         now_ns: Callable[[], int],
         on_notice: Callable[[str, InvalidInput], None] = lambda topic, notice: None,
         on_sensor: Callable[[SensorState], None] = lambda state: None,
+        on_objects: Callable[[Objects], None] = lambda objects: None,
+        on_coverage: Callable[[Coverage], None] = lambda coverage: None,
     ) -> None:
         self._now_ns = now_ns
         self._on_notice = on_notice
         self._on_sensor = on_sensor
+        self._on_objects = on_objects
+        self._on_coverage = on_coverage
         watched = _watched(params)
         self._watch = SensorWatch(
             watched, params.watch, params.clock_tolerance_s, self._note_change
@@ -79,7 +101,9 @@ class WatchedFusion:
             params.free_space_cell_m,
         )
         self._cameras: dict[str, CameraGround] = {}
+        self._echoes = ExpectedEchoes()
         self._objects = Objects((), 0, params.robot_frame)
+        self._beat = Beat(to_ns(BEAT_S))
         self._told_ns: int | None = None
         self.looks = bool(zones)
         self.fusion = SensorFusion(
@@ -110,37 +134,58 @@ class WatchedFusion:
         """How all sensors are."""
         return self._watch.states()
 
+    def take(self, kind: str, sensor: str, value: Any, place: RigidTransform) -> FusionResult:
+        """Use one sensor's measurement, and tell the objects where they are due.
+
+        Args:
+            kind: one of `SENSOR_KINDS`.
+            sensor: its name.
+            value: the measurement: `PointCloud`, `LaserScan`, `RadarScan`, `RangeReading` or
+                `Detections`.
+            place: the robot's frame from the measurement's.
+
+        Raises:
+            InvalidInput: it is left out.
+        """
+        result: FusionResult = getattr(self.fusion, _METHODS[kind])(sensor, value, place)
+        since_ns = result.objects.stamp_ns - self._objects.stamp_ns
+        if kind == "camera" or not 0 <= since_ns < to_ns(self.params.objects_period_s):
+            self._objects = result.objects
+            self._on_objects(result.objects)
+        return result
+
     def note_refused(self, kind: str, sensor: str, error: InvalidInput) -> None:
-        """A measurement that could not even be read or placed was left out."""
+        """A measurement came that could not be read or placed; `take` was not asked.
+
+        What `take` refuses is known already, and must not hide the fault that was found.
+        """
+        self.tick()
         self._watch.note_refused(f"{kind}:{sensor}", self._now_ns(), str(error))
 
-    def note_objects(self, objects: Objects) -> None:
-        """What is known to be around, and may hide the ground behind it."""
-        self._objects = objects
-
     def tick(self) -> None:
-        """Find who is silent; to be called a few times within the shortest timeout."""
-        if now_ns := self._now_ns():  # a simulated clock that has not begun says nothing
-            self._watch.tick(now_ns)
+        """Find who is silent, and tell the coverage; to be called some times a second."""
+        now_ns = self._now_ns()
+        if not now_ns:  # a simulated clock that has not begun says nothing
+            return
+        for beat_ns in self._beat.until(now_ns):
+            self._watch.tick(beat_ns)
+            if self.looks and self._coverage_due(beat_ns):
+                self._told_ns = beat_ns
+                self._on_coverage(self._coverage(beat_ns))
 
     # Coverage ------------------------------------------------------------------------------------
 
-    def coverage_due(self, *, with_objects: bool = False) -> bool:
-        """Whether coverage should be told now.
+    def free_space(self, stamp_ns: int) -> FreeSpace:
+        """What is free, occupied and unseen around the robot, at the time of a coverage told."""
+        return self._map.free_space(stamp_ns, self.fusion.pose_at(stamp_ns), self._watch.usable)
 
-        Args:
-            with_objects: whether objects are told now.
-        """
-        now_ns = self._now_ns()
+    def _coverage_due(self, now_ns: int) -> bool:
         if self._told_ns is None or now_ns < self._told_ns:
             return True
-        period_ns = to_ns(_LEAST_PERIOD_S if with_objects else COVERAGE_PERIOD_S)
-        lasted = now_ns - self._told_ns >= period_ns
+        lasted = now_ns - self._told_ns >= to_ns(COVERAGE_PERIOD_S)
         return lasted or self._map.expired_since(self._told_ns, now_ns)
 
-    def coverage(self) -> Coverage:
-        """How much of each zone is seen now."""
-        now_ns = self._told_ns = self._now_ns()
+    def _coverage(self, now_ns: int) -> Coverage:
         missing = [key for key in self._names if _sees(key) and not self._watch.heard(key)]
         return self._map.coverage(
             now_ns,
@@ -149,11 +194,6 @@ class WatchedFusion:
             missing,
             self._names.__getitem__,
         )
-
-    def free_space(self) -> FreeSpace:
-        """What is free, occupied and unseen around the robot now."""
-        now_ns = self._now_ns()
-        return self._map.free_space(now_ns, self.fusion.pose_at(now_ns), self._watch.usable)
 
     # Hooks of the fusion -------------------------------------------------------------------------
 
@@ -170,6 +210,7 @@ class WatchedFusion:
         return self._watch.trusted(f"{kind}:{sensor}")
 
     def _on_arrival(self, arrival: Arrival) -> None:
+        self.tick()
         now_ns = self._now_ns()
         timing = self.params.sensor_timing.get(arrival.sensor, SensorTiming())
         unset = arrival.stamp_ns + to_ns(timing.time_offset_s) == 0
@@ -180,25 +221,34 @@ class WatchedFusion:
 
     def _on_measured(self, measured: Measured) -> None:
         arrival, now_ns = measured.arrival, self._now_ns()
-        if arrival.kind not in _COMPARED:
-            return
         params = self.params
-        reach_m = params.watch.disagreement_reach_m
-        gaps = gaps_to_others(measured, self.fusion.pose_at, params.camera_timeout_s, reach_m)
-        self._watch.note_agreement(arrival.source, arrival.stamp_ns, now_ns, gaps)
-        ground = self._ground(arrival) if arrival.kind == "camera" else None
-        if ground is not None:
-            found = len(arrival.content)  # type: ignore[arg-type]
-            expected = 0
-            if not found:
-                expected = expected_in_view(measured, ground.shows, params.camera_timeout_s)
-            self._watch.note_view(arrival.source, now_ns, found, expected)
+        if arrival.kind in _COMPARED:
+            reach_m = params.watch.disagreement_reach_m
+            gaps = gaps_to_others(measured, self.fusion.pose_at, params.camera_timeout_s, reach_m)
+            self._watch.note_agreement(arrival.source, arrival.stamp_ns, now_ns, gaps)
+        view = self._found_and_expected(measured)
+        if view is not None:
+            self._watch.note_view(arrival.source, now_ns, *view)
         if not self._watch.trusted(arrival.source):
             self._map.forget(arrival.source)
             raise InvalidInput(
                 "sensor_disagrees",
                 f"'{arrival.sensor}' disagrees with the others; it is left out until it agrees",
             )
+
+    def _found_and_expected(self, measured: Measured) -> tuple[int, int] | None:
+        """How much a measurement shows, and how many objects it should show at least."""
+        arrival, source_s = measured.arrival, self.params.camera_timeout_s
+        if arrival.kind == "ultrasonic":
+            return self._echoes.of_range(measured, source_s)
+        if arrival.kind == "radar":
+            view = self.params.radar_view.get(arrival.sensor, RadarView())
+            return self._echoes.of_radar(measured, view, source_s)
+        ground = self._ground(arrival) if arrival.kind == "camera" else None
+        if ground is None:
+            return None
+        found = len(arrival.content)  # type: ignore[arg-type]
+        return found, 0 if found else expected_in_view(measured, ground.shows, source_s)
 
     def _look(self, arrival: Arrival, now_ns: int) -> None:
         view = self._view(arrival, now_ns)

@@ -157,7 +157,7 @@ class SensorWatch:
         self._judge(watched, now_ns)
 
     def note_view(self, sensor: str, now_ns: int, found: int, expected: int) -> None:
-        """How many objects a camera finds, of how many at least that others see in its view."""
+        """How much a sensor finds, and how many objects at least others see in its view."""
         watched = self._sensors[sensor]
         if found:
             watched.blind_scans, watched.blind_until_ns = 0, None
@@ -252,8 +252,8 @@ class SensorWatch:
         if watched.blind_until_ns is not None and now_ns < watched.blind_until_ns:
             return Verdict(
                 SensorFault.DISAGREES,
-                "finds nothing where others see objects in its view; is it covered, dirty, or in "
-                "the dark?",
+                "finds nothing where others see objects in its view; is it covered, dirty, or, as "
+                "a camera, in the dark?",
             )
         if watched.disagreement:
             line = f"disagrees with the others: {watched.disagreement}"

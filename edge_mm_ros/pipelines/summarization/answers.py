@@ -19,6 +19,10 @@ from edge_mm_ros.pipelines.summarization.record import EventWindow, Incident
 from edge_mm_ros.pipelines.summarization.times import Times
 
 NO_RECORD = "I have no record of that."
+UNPROVEN = (
+    "There is a record of that, but my words for it did not pass their check; "
+    "please read safety/events."
+)
 MAX_QUESTION_CHARS = 1_000
 _LATIN = re.compile(r"[A-Za-z]")
 
@@ -40,7 +44,8 @@ def answer(question: str, record: EventWindow, now_ns: int) -> str:
 
     A condition answers where every content word of the question is about it: its rule, kind, zone,
     class, track, sensor, level or message, and where it held at the time that is asked about.
-    Questions after words quote what was heard. The answer passes the same check as a summary.
+    Questions after words quote what was heard. The answer passes the same check as a summary:
+    what is in no event is not told, and no danger that was found is left out.
 
     Args:
         question: one question in English.
@@ -62,7 +67,15 @@ def answer(question: str, record: EventWindow, now_ns: int) -> str:
     if content & _SPEECH:
         wanted = content - _SPEECH
         said = tuple(heard for heard in record.transcripts if wanted <= stems(heard.text))
-        return speech_sentence(said, times) or NO_RECORD
+        quoted = " ".join(heard.text for heard in said).casefold()
+        words = tuple(
+            incident
+            for incident in record.incidents
+            if incident.word
+            and wanted <= stems(incident.word)
+            and incident.word.casefold() not in quoted
+        )
+        return _told(replace(record, incidents=words, transcripts=said), asked, times)
     if not content and not asked & _EVERYTHING and time.rest == text.casefold():
         return NO_RECORD
     only_danger = bool(asked & _DANGER)
@@ -118,7 +131,9 @@ def _told(found: EventWindow, asked: frozenset[str], times: Times) -> str:
         sentences.insert(0, number_of_events(found))
     sentences.append(speech_sentence(found.transcripts, times))
     text = " ".join(sentence for sentence in sentences if sentence)
-    return text if text and not ungrounded(text, found, times) else NO_RECORD
+    if not text:
+        return NO_RECORD
+    return UNPROVEN if ungrounded(text, found, times) else text
 
 
 def _word(token: str) -> str:

@@ -21,6 +21,7 @@ from edge_mm_ros.pipelines.summarization.verifier import verify
 LATE = "its deadline has passed"
 _TEMPERATURE = 0.7
 _LOOK_S = 0.02
+_MAX_CHARS = 20_000  # no table that the model is trusted with has so much to tell
 _FAULTS_TOLD = 2
 
 
@@ -150,6 +151,7 @@ class Drafting:
     def _generate(self, model: GenerationModel, prompt: Any, grammar: str, seed: int) -> str | None:
         """One candidate; None where it was cancelled."""
         pieces: list[str] = []
+        chars = 0
         answer: Any = model.generate(
             prompt,
             max_tokens=self._limits.max_tokens,
@@ -168,7 +170,8 @@ class Drafting:
                     return None
                 if piece:
                     pieces.append(piece)
-                if len(pieces) > self._limits.max_tokens:
+                    chars += len(piece)
+                if len(pieces) > self._limits.max_tokens or chars > _MAX_CHARS:
                     self._reject(f"it did not end within {self._limits.max_tokens} tokens")
                     return ""
         return "".join(pieces)

@@ -21,6 +21,8 @@ from edge_mm_ros.pipelines.summarization.times import Times, duration
 OVERVIEW = "f0"
 ENOUGH_FACTS = 5
 _MAX_SUBJECTS = 3
+_TIMES = {2: "twice", 3: "three times", 4: "four times", 5: "five times", 6: "six times",
+          7: "seven times", 8: "eight times", 9: "nine times", 10: "ten times"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Fact:
         subject: who or what, for example ``person 3`` or ``person 3 and person 7``.
         predicate: verb and what follows, for example ``was in zone 'bay'``.
         critical: whether it must be told.
+        subjects: how many different ones the subject stands for.
         count: how many times.
         begin_ns: when the first began.
         begin: the same as text, for example ``1.0 s``.
@@ -53,6 +56,7 @@ class Fact:
     subject: str
     predicate: str
     critical: bool
+    subjects: int
     count: int
     begin_ns: int
     begin: str
@@ -79,6 +83,27 @@ class Fact:
         counts = (str(self.count), str(self.going_on)) if self.count > 1 else ()
         figures = (self.begin, self.last, self.end, self.lasted, self.nearest, self.confidence)
         return " ".join((*figures, *counts))
+
+    @property
+    def each_once(self) -> bool:
+        """Whether it happened once to each of several."""
+        return self.count > 1 and self.subjects == self.count
+
+    @property
+    def counted(self) -> str:
+        """How often, for example ``twice``; empty for a single time."""
+        if self.count == 1:
+            return ""
+        if self.each_once:
+            return "once each"
+        times = _TIMES.get(self.count, f"{self.count} times")
+        return f"{times} in all" if self.subjects > 1 else times
+
+    @property
+    def until(self) -> str:
+        """The end of the span from its begin; empty where it goes on, or was but a moment."""
+        end = self.last if self.momentary else self.end
+        return "" if end == self.begin and not self.since_before else end
 
     @property
     def momentary(self) -> bool:
@@ -149,13 +174,14 @@ def fact_of(fact_id: str, group: Group, window: EventWindow, times: Times) -> Fa
     ends = [incident.ended_ns for incident in group if incident.ended_ns is not None]
     going_on = len(group) - len(ends)
     distances = [i.nearest_m for i in group if i.nearest_m is not None]
-    subject, predicate = _statement(group)
+    subject, predicate, subjects = _statement(group)
     single_end_ns = ends[0] if len(group) == 1 and ends else None
     return Fact(
         fact_id=fact_id,
         subject=subject,
         predicate=predicate,
         critical=worst(group) is SafetyLevel.DANGER,
+        subjects=subjects,
         count=len(group),
         begin_ns=first.started_ns,
         begin=begin,
@@ -173,18 +199,21 @@ def fact_of(fact_id: str, group: Group, window: EventWindow, times: Times) -> Fa
     )
 
 
-def _statement(group: Group) -> tuple[str, str]:
-    """Subject and predicate of a group, whose statements differ in their subjects at most."""
+def _statement(group: Group) -> tuple[str, str, int]:
+    """Subject and predicate of a group, whose statements differ in their subjects at most.
+
+    And how many different subjects there are.
+    """
     first = group[0]
     if first.word:
-        return f'"{first.word}"', "was said"
+        return f'"{first.word}"', "was said", 1
     if first.statement is None:
-        return _event_about(group), "was recorded" if len(group) == 1 else "were recorded"
+        return _event_about(group), "was recorded" if len(group) == 1 else "were recorded", 1
     subjects = list(dict.fromkeys(i.statement.subject for i in group if i.statement is not None))
     verb, rest = first.statement.verb, first.statement.rest
     if len(subjects) == 1:
-        return subjects[0], f"{verb} {rest}"
-    return _together(subjects), f"{plural_of(verb)} {rest}"
+        return subjects[0], f"{verb} {rest}", 1
+    return _together(subjects), f"{plural_of(verb)} {rest}", len(subjects)
 
 
 def _sensors(names: Sequence[str]) -> str:

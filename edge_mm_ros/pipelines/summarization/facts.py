@@ -14,6 +14,7 @@ from edge_mm_ros.pipelines.summarization.plain_text import (
     plain,
 )
 from edge_mm_ros.pipelines.summarization.record import EventWindow, Incident, severity
+from edge_mm_ros.pipelines.summarization.statements import lowered
 from edge_mm_ros.pipelines.summarization.times import Times, duration
 
 MAX_LESSER_GROUPS = 8
@@ -69,8 +70,15 @@ def _number_of_events(count: int, dangers: int) -> str:
     if count == 1:
         weight = ", at level danger" if dangers else ""
         return f"there was 1 safety event{weight}."
-    weight = f", {dangers} of them at level danger" if dangers else ""
+    weight = f", {share(dangers, count)} at level danger" if dangers else ""
     return f"there were {count} safety events{weight}."
+
+
+def share(some: int, whole: int) -> str:
+    """How many of several, for example ``3 of them`` or ``both of them``."""
+    if some < whole:
+        return f"{some} of them"
+    return "both of them" if whole == 2 else f"all {whole} of them"
 
 
 def split_by_weight(groups: Sequence[Group]) -> tuple[list[Group], list[Group]]:
@@ -117,16 +125,6 @@ def event_sentences(incidents: Sequence[Incident], start_ns: int, times: Times) 
     told, left_out = split_by_weight(grouped(incidents))
     sentences = [group_sentence(group, start_ns, times) for group in told]
     return [*sentences, remainder(left_out)] if left_out else sentences
-
-
-def brief_sentence(group: Group, start_ns: int, times: Times) -> str:
-    """The same in short, as a small language model can follow it."""
-    when = _when(group, start_ns, times).removesuffix(", first")
-    ended_ns = group[0].ended_ns
-    lasted = ""
-    if len(group) == 1 and ended_ns is not None and not group[0].word:
-        lasted = f", for {duration(ended_ns - group[0].started_ns)}"
-    return f"{when} {_what(group)}{lasted}."
 
 
 def speech_sentence(transcripts: Sequence[Transcript], times: Times) -> str:
@@ -204,11 +202,7 @@ def _what(group: Group) -> str:
     if incident.word:
         return f'"{incident.word}" was said'
     if incident.message:
-        text = incident.message
-        # A sentence begins with a capital; a word that has more of them is a name.
-        begin = text.partition(" ")[0]
-        sentence = begin.isascii() and begin == begin.capitalize()
-        return text[0].lower() + text[1:] if sentence else text
+        return lowered(incident.message, incident.label)
     who = " ".join(named(part) for part in (incident.label, incident.track_id) if part)
     about = f" about {who}" if who else f" from {named(incident.sensor)}" if incident.sensor else ""
     kind = f" of kind {named(incident.kind)}" if incident.kind else ""
@@ -218,8 +212,9 @@ def _what(group: Group) -> str:
 def _when(group: Group, start_ns: int, times: Times) -> str:
     first, last = group[0].started_ns, group[-1].started_ns
     if first < start_ns and times.style != "ago":
-        begin = "Since before" if len(group) == 1 else f"{len(group)} times since before"
-        return f"{begin} {times.point(start_ns)}"
+        if len(group) == 1:
+            return f"Since before {times.point(start_ns)}"
+        return f"{len(group)} times from before {times.point(start_ns)} on, first"
     if len(group) == 1:
         text = times.at(first)
         return text[0].upper() + text[1:]

@@ -12,12 +12,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from edge_mm_ros.pipelines.summarization.fact_table import OVERVIEW, Fact, FactTable
+from edge_mm_ros.pipelines.summarization.facts import share
 from edge_mm_ros.pipelines.summarization.plain_text import capitalized
 
 DETAILED_FACTS = 3
 """With more facts, sensors and confidences are left to the table of a report."""
-
-_COUNTS = {2: ("twice", "2 times")}
 
 
 def grammar_of(table: FactTable, *, brief: bool = False) -> str:
@@ -35,7 +34,7 @@ def grammar_of(table: FactTable, *, brief: bool = False) -> str:
     for index, fact in enumerate(table.facts):
         name = fact.fact_id
         source = _source(fact) if detailed else ""
-        body = _choice(_sentences(fact, _is_later(fact, table.facts[:index], needed)))
+        body = _sentences(fact, _is_later(fact, table.facts[:index], needed))
         rules.append(f'{name} ::= {_literal(f"[{name}] ")} {body}{source} ". "')
         sequence.append(name if name in needed else f"{name}?")
     # The number of events comes last: what nothing follows need not be read by the model.
@@ -50,95 +49,71 @@ def _needed(table: FactTable) -> frozenset[str]:
 
 
 def _overview(table: FactTable) -> str:
-    """How many events there were."""
-    cited = f"[{OVERVIEW}] "
+    """How many events there were; without a choice, so that the model need not read so far."""
     span = f"from {table.begin} to {table.end}"
-    weight = f", {table.dangers} of them at level danger" if table.dangers else ""
+    weight = f", {share(table.dangers, table.total)} at level danger" if table.dangers else ""
     if table.total == 1:
         weight = ", at level danger" if table.dangers else ""
-        forms = [
-            f"There was 1 safety event {span}{weight}.",
-            f"1 event was recorded {span}{weight}.",
-        ]
-    else:
-        forms = [
-            f"There were {table.total} safety events {span}{weight}.",
-            f"{table.total} events were recorded {span}{weight}.",
-        ]
-    return f"{_literal(cited)} {_choice([_literal(form) for form in forms])}"
+        return _literal(f"[{OVERVIEW}] There was 1 safety event {span}{weight}.")
+    return _literal(f"[{OVERVIEW}] There were {table.total} safety events {span}{weight}.")
 
 
 def _is_later(fact: Fact, before: Sequence[Fact], needed: frozenset[str]) -> bool:
     """Whether it began after whatever of the facts before it is told."""
     is_told = any(each.fact_id in needed for each in before)
-    return is_told and before[-1].begin_ns < fact.begin_ns
+    return is_told and before[-1].begin_ns < fact.begin_ns and not fact.since_before
 
 
-def _sentences(fact: Fact, is_later: bool) -> list[str]:
-    """The ways to build the sentence of a fact, each a sequence in GBNF."""
-    tail = _tail(fact)
-    if fact.since_before:
-        times = f"{fact.count} times since before" if fact.count > 1 else "since before"
-        when = f"{times} {fact.begin}"
-        forms = [f"{capitalized(when)}, {fact.clause}", f"{capitalized(fact.clause)}, {when}"]
-        return [f"{_choice([_literal(form) for form in forms])}{tail}"]
-    if fact.count > 1:
-        span = f"from {fact.begin} to {fact.last}" if fact.last else f"at {fact.begin}"
-        counts = _COUNTS.get(fact.count, (f"{fact.count} times",))
-        forms = [f"{capitalized(count)} {span}, {fact.clause}" for count in counts]
-        forms += [f"{capitalized(fact.clause)} {count} {span}" for count in counts]
-        return [f"{_choice([_literal(form) for form in forms])}{tail}"]
-    begins = [f"At {fact.begin}, {fact.clause}", f"{capitalized(fact.clause)} at {fact.begin}"]
+def _sentences(fact: Fact, is_later: bool) -> str:
+    """The ways to build the sentence of a fact but its last detail, as a sequence in GBNF."""
+    clause, when = fact.clause, _when(fact)
+    # "not covered three times" would deny the number, "nearer than 1 m 12 times" hides it.
+    if " not " in fact.clause or fact.counted[:1].isdecimal():
+        when = f"{fact.counted} {when}".lstrip()
+        forms = [f"{capitalized(when)}, {clause}"]
+    else:
+        clause = f"{clause} {fact.counted}".rstrip()
+        forms = [f"{capitalized(when)}, {clause}", f"{capitalized(clause)} {when}"]
+        if fact.counted and not fact.each_once:
+            forms.append(f"{capitalized(fact.counted)} {when}, {fact.clause}")
     if is_later:
-        begins.append(f"Then, at {fact.begin}, {fact.clause}")
-    found = [f"{_choice([_literal(begin) for begin in begins])}{tail}"]
-    if fact.lasted and not fact.momentary:
-        span = f"rom {fact.begin} to {fact.end}"
-        forms = [f"F{span}, {fact.clause}", f"{capitalized(fact.clause)} f{span}"]
-        found.append(f"{_choice([_literal(form) for form in forms])}{_distance(fact)}")
-    return found
+        forms += [f"{word}, {when}, {clause}" for word in ("Then", "Later")]
+    return f"{_choice([_literal(form) for form in forms])}{_distance(fact)}{_ending(fact)}"
 
 
-def _tail(fact: Fact) -> str:
-    return f"{_distance(fact)}{_ending(fact)}"
+def _when(fact: Fact) -> str:
+    """The time of a fact as an adverbial."""
+    begin = f"before {fact.begin}" if fact.since_before else fact.begin
+    if fact.until and fact.count > 1 and not fact.since_before:
+        return f"between {begin} and {fact.until}"
+    if fact.until:
+        return f"from {begin} to {fact.until}"
+    if fact.momentary or not fact.going_on:
+        return begin if fact.since_before else f"at {begin}"
+    return f"from {begin} on"
 
 
 def _distance(fact: Fact) -> str:
-    if not fact.nearest:
-        return ""
-    near = [f", {fact.nearest} m away", f", {fact.nearest} m away at the nearest"]
-    return f" {_choice([_literal(each) for each in near])}?"
+    return f" {_literal(f', {fact.nearest} m away at the nearest')}?" if fact.nearest else ""
 
 
 def _ending(fact: Fact) -> str:
-    """How it ended, or that it goes on, which is never left out."""
-    if fact.momentary:
+    """That it goes on, which is never left out."""
+    if fact.momentary or not fact.going_on:
         return ""
     if fact.count == 1:
-        if fact.going_on:
-            return " " + _choice(
-                [
-                    _literal(", still going on at the end"),
-                    _literal(", and it goes on"),
-                ]
-            )
-        return " " + _choice(
-            [_literal(f", for {fact.lasted}"), _literal(f", lasting {fact.lasted}")]
-        )
-    if not fact.going_on:
-        return " " + _literal(f", the last of them until {fact.end}")
-    many = f"{fact.going_on} of them"
-    if fact.going_on == fact.count:
-        many = "both" if fact.count == 2 else f"all {fact.count}"
-    return " " + _literal(f", {many} still going on at the end")
+        return " " + _literal(", and this was still so at the end")
+    many = share(fact.going_on, fact.count)
+    if not fact.each_once:
+        return " " + _literal(f", {many} still going on at the end")
+    return " " + _literal(f", and this was still so for {many} at the end")
 
 
 def _source(fact: Fact) -> str:
     """Which sensors, and how sure."""
-    found = [f", by {fact.sensors}"] if fact.sensors else []
-    if fact.confidence:
-        found.append(f", with confidence {fact.confidence}")
-    return "".join(f" {_literal(each)}?" for each in found)
+    confidence = f"confidence {fact.confidence}" if fact.confidence else ""
+    found = ", ".join(part for part in (fact.sensors, confidence) if part)
+    return f" {_literal(f' ({found})')}?" if found else ""
 
 
 def _choice(options: list[str]) -> str:

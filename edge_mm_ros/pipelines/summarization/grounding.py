@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from edge_mm_ros.datatypes import SafetyLevel
 from edge_mm_ros.pipelines.summarization.fact_table import Fact, fact_of
@@ -47,6 +48,7 @@ from edge_mm_ros.pipelines.summarization.record import EventWindow, Incident
 from edge_mm_ros.pipelines.summarization.times import Times
 
 _QUOTED = re.compile(r'"([^"]*)"')
+_MAX_ALIKE = 8
 _MAX_READ = 50  # incidents of one group whose own figures a text may give
 _BETWEEN_CLAUSES = re.compile(r"[.;:!?](?=\s|$)|\s(?:and|while|then|but)\s")
 _SPEECH_FRAME = stems("besides earlier utterances these words were heard said")
@@ -133,9 +135,9 @@ def _clauses(folded: str) -> list[list[Token]]:
 
 def _faults_of_clause(clause: Sequence[Token], sources: Sequence[_Source]) -> list[str]:
     """Nothing where one source has it all, else what no source has, else that they are mixed."""
-    by_source = [[source.fault(token) for token in clause] for source in sources]
-    if any(not any(faults) for faults in by_source):
+    if any(not any(map(source.fault, clause)) for source in sources):
         return []
+    by_source = [[source.fault(token) for token in clause] for source in sources]
     nowhere = [faults[0] for faults in zip(*by_source) if all(faults)]
     if nowhere:
         return [f if f.startswith("it ") else f"{f} is in no event" for f in nowhere]
@@ -170,18 +172,20 @@ def _sources(
         )
     more = remainder(split_by_weight(groups)[1])
     heard = " ".join(transcript.text for transcript in window.transcripts).casefold()
-    untold = sum(
-        len(group)
-        for group, fact in zip(groups, facts)
-        if not _occurrences(folded, [fact.clause])
-        and not (group[0].word and group[0].word.casefold() in heard)
+    untold = _untold(
+        folded,
+        [
+            (fact.clause, len(group))
+            for group, fact in zip(groups, facts)
+            if not (group[0].word and group[0].word.casefold() in heard)
+        ],
     )
     levels = " ".join(incident.level.value for incident in window.incidents)
     denial = () if window.incidents else tuple(_occurrences(folded, [NO_EVENT]))
     found.append(
         _Source(
             (*quotes, *denial, *_occurrences(folded, [more] if more else [])),
-            _numbers([overview(window, times), more, more_events(untold)]),
+            _numbers([overview(window, times), more, *map(more_events, untold)]),
             with_synonyms(stems(levels)),
         )
     )
@@ -189,6 +193,29 @@ def _sources(
     if speech:
         found.append(_Source(quotes, _numbers([speech]), _SPEECH_FRAME))
     return found
+
+
+def _untold(folded: str, clauses: Sequence[tuple[str, int]]) -> frozenset[int]:
+    """How many events a text may say that there were more.
+
+    Events of different rules may be told in the same words; then it is any of them that is told.
+
+    Args:
+        folded: the text.
+        clauses: what each kind of event is told as, and how many events it is.
+    """
+    alike: dict[str, list[int]] = {}
+    for clause, count in clauses:
+        alike.setdefault(clause, []).append(count)
+    found = {0}
+    for clause, counts in alike.items():
+        left = max(0, len(counts) - len(_occurrences(folded, [clause])))
+        if len(counts) > _MAX_ALIKE:
+            sums = {sum(sorted(counts)[:left])}
+        else:
+            sums = {sum(chosen) for chosen in combinations(counts, left)}
+        found = {before + more for before in found for more in sums}
+    return frozenset(found)
 
 
 def _numbers(facts: Iterable[str]) -> frozenset[float]:

@@ -33,7 +33,7 @@ FREE_STEMS = frozenset(
         "many meters metres moment more most noted noticed observed occurred occurring of on",
         "once ongoing or other others over overall part period present record recorded",
         "recording register registered report reported rule rules s safety same second seconds",
-        "seen sensor sensors several shows since some start started still summary than that the",
+        "seen sensor sensors several shows since so some start started still summary than that the",
         "their them then there these they this those through time times to together total twice",
         "until up utc was were when where which while who whose will with within would",
     )

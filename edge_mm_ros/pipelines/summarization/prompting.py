@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from edge_mm_ros.pipelines.summarization.fact_table import OVERVIEW, Fact, FactTable
 
 _SYSTEM = "You report what a robot saw. Write one sentence for each fact. Begin it with its id."
-_EXAMPLE_FACTS = """[f1] truck 5 was nearer than 3 m; 2.5 s; lasted 4.0 s; danger
-[f2] car 8 and car 9 were in zone 'yard'; 2 times; 6.0 s to 9.5 s
-[f3] 'rear/scan' was silent for more than 1 s; 15.0 s; goes on
+_EXAMPLE_FACTS = """[f1] truck 5 was nearer than 3 m; danger
+[f2] car 8 and car 9 were in zone 'yard' once each
+[f3] 'rear/scan' was silent for more than 1 s; goes on
 [f0] 4 events; 1 danger"""
 _EXAMPLE_REPORT = (
     "[f1] From 2.5 s to 6.5 s, truck 5 was nearer than 3 m, 2.2 m away at the nearest. "
-    "[f2] Car 8 and car 9 were in zone 'yard' twice from 6.0 s to 9.5 s, the last of them until "
-    "12.0 s. [f3] Then, at 15.0 s, 'rear/scan' was silent for more than 1 s, still going on at the "
-    "end. [f0] There were 4 safety events from 0.0 s to 20.0 s, 1 of them at level danger."
+    "[f2] Car 8 and car 9 were in zone 'yard' once each between 6.0 s and 12.0 s. [f3] Later, from "
+    "15.0 s on, 'rear/scan' was silent for more than 1 s, and this was still so at the end. "
+    "[f0] There were 4 safety events from 0.0 s to 20.0 s, 1 of them at level danger."
 )
 PROMPT_HEAD: tuple[Mapping[str, str], ...] = (
     {"role": "system", "content": _SYSTEM},
@@ -32,7 +32,7 @@ def prompt_of(table: FactTable, *, brief: bool = False) -> list[Mapping[str, str
 
     Args:
         table: the facts.
-        brief: leave out times and counts, which the grammar brings.
+        brief: leave out counts, which the grammar brings as it brings all times and figures.
     """
     weight = f"; {table.dangers} danger" if table.dangers else ""
     lines = [_line(fact, brief) for fact in table.facts]
@@ -41,18 +41,13 @@ def prompt_of(table: FactTable, *, brief: bool = False) -> list[Mapping[str, str
 
 
 def _line(fact: Fact, brief: bool) -> str:
-    """What the choice of words may depend on; the grammar brings the other figures."""
-    parts = [f"[{fact.fact_id}] {fact.clause}"]
+    """What the choice of words may depend on: each token that is read here costs time."""
+    line = f"[{fact.fact_id}] {fact.clause}"
     if brief:
-        return parts[0]
-    if fact.count > 1:
-        parts.append(f"{fact.count} times")
-    begin = f"before {fact.begin}" if fact.since_before else fact.begin
-    parts.append(f"{begin} to {fact.last}" if fact.last and not fact.since_before else begin)
+        return line
+    parts = [f"{line} {fact.counted}".rstrip()]
     if fact.going_on and not fact.momentary:
         parts.append("goes on" if fact.count == 1 else f"{fact.going_on} go on")
-    elif fact.lasted and not fact.momentary:
-        parts.append(f"lasted {fact.lasted}")
     if fact.critical:
         parts.append("danger")
     return "; ".join(parts)

@@ -98,7 +98,7 @@ class Incident:
             confidence=_number(event, "confidence"),
             supporting=_names(getattr(event, "supporting", ())),
             silent=_names(getattr(event, "silent", ())),
-            statement=statement_of(message),
+            statement=statement_of(message, plain(event.label)),
         )
 
     def merged(self, later: Incident) -> Incident:

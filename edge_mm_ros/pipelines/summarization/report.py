@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from edge_mm_ros.datatypes import SafetyEvent, Transcript
 from edge_mm_ros.pipelines.stamps import NS_PER_S
+from edge_mm_ros.pipelines.summarization.grounding import ungrounded
 from edge_mm_ros.pipelines.summarization.plain_text import listed, named, plain
 from edge_mm_ros.pipelines.summarization.record import EventRecord, EventWindow, Incident
 from edge_mm_ros.pipelines.summarization.report_picture import timeline_svg
@@ -17,6 +18,7 @@ from edge_mm_ros.pipelines.summarization.times import Times, duration
 
 MAX_ROWS = 500
 _HEADS = ("Begin", "Lasted", "Level", "Rule", "What", "Nearest", "Sensors")
+_UNPROVEN = "No summary passed its check; the table has the conditions."
 _MARKED = re.compile(r"([\\`*_{}\[\]<>|~#!&$])")
 _STYLE = (
     "body{font:15px/1.45 sans-serif;max-width:1000px;margin:2em auto;padding:0 1em}"
@@ -134,7 +136,11 @@ def _title(report: Report) -> str:
 
 
 def _summary(report: Report) -> str:
-    return write_template(report.window, Times("clock", report.window.start_ns))
+    """The template's text, which passes the same check as any other summary."""
+    times = Times("clock", report.window.start_ns)
+    text = write_template(report.window, times)
+    faults = ungrounded(text, report.window, times)
+    return f"{_UNPROVEN} ({faults[0]})" if faults else text
 
 
 def _rows(report: Report) -> list[tuple[str, ...]]:

@@ -46,17 +46,21 @@ class Statement:
         return " ".join(part for part in (self.subject, self.verb, self.rest) if part)
 
 
-def statement_of(message: str) -> Statement | None:
+def statement_of(message: str, label: str = "") -> Statement | None:
     """The statement of a message; None where it is no clause with a known verb.
 
     Args:
         message: one plain line without the final stop.
+        label: class of the object concerned; a message that begins with it begins with a name.
     """
     text = without_measurements(message)
     found = _VERB.fullmatch(text)
     if found is None:
         return None
-    return Statement(lowered(found["subject"]), _PAST[found["verb"]], found["rest"])
+    subject = lowered(found["subject"], label)
+    if subject and subject == label.lower() and not subject.startswith(("a ", "an ", "the ")):
+        subject = f"{'an' if subject[0] in 'aeiou' else 'a'} {subject}"
+    return Statement(subject, _PAST[found["verb"]], found["rest"])
 
 
 def begun(message: str) -> str:
@@ -76,11 +80,18 @@ def without_measurements(message: str) -> str:
     return text
 
 
-def lowered(text: str) -> str:
-    """A text with a small first letter, unless its first word is a name."""
+def lowered(text: str, label: str = "") -> str:
+    """A text with a small first letter, unless it begins with a name.
+
+    Args:
+        text: it begins as a sentence does.
+        label: a name that it may begin with.
+    """
     # A sentence begins with a capital; a word that has more of them is a name.
     begin = text.partition(" ")[0]
     sentence = begin.isascii() and begin == begin.capitalize()
+    if label and text.startswith(label):
+        return text
     return text[:1].lower() + text[1:] if sentence else text
 
 

@@ -17,34 +17,47 @@ from edge_mm_ros.pipelines.summarization.plain_text import one_line
 _CITATION = re.compile(r"\[(f\d+)\]")
 _TIME = r"\d{2}:\d{2}:\d{2} UTC|-?\d+(?:\.\d+)? s"
 _FIGURE = r"\d+(?:\.\d+)?"
-_COUNT = r"once|twice|\d+ times"
+_COUNTS = {
+    word: str(number)
+    for number, word in enumerate(
+        ("once", "twice", "three", "four", "five", "six", "seven", "eight", "nine", "ten"), start=1
+    )
+}
+_COUNT = rf"once each|(?:once|twice|(?:\d+|{'|'.join(tuple(_COUNTS)[2:])}) times)(?: in all)?"
+_WHEN = (
+    rf"at (?P<at>{_TIME})",
+    rf"from (?:(?P<begin>{_TIME})|before (?P<before>{_TIME})) (?:to|until) (?P<end>{_TIME})",
+    rf"between (?P<begin>{_TIME}) and (?P<end>{_TIME})",
+    rf"from (?:(?P<onward>{_TIME})|before (?P<before>{_TIME})) on",
+    rf"since before (?P<before>{_TIME})",
+    rf"before (?P<past>{_TIME})",
+)
 _LEADS = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        rf"(?:(?P<then>then), )?at (?P<at>{_TIME}), ",
-        rf"(?:(?P<count>{_COUNT}) )?since before (?P<before>{_TIME}), ",
-        rf"(?:(?P<count>{_COUNT}) )?from (?P<begin>{_TIME}) to (?P<end>{_TIME}), ",
-        rf"(?P<count>{_COUNT}) at (?P<at>{_TIME}), ",
-    )
+    re.compile(rf"(?:(?P<then>then|later), )?(?:(?P<count>{_COUNT}) )?{when}, ") for when in _WHEN
 )
-_TRAILS = tuple(
-    re.compile(pattern)
-    for pattern in (
-        rf"(?:,? (?P<count>{_COUNT}))?,? at (?P<at>{_TIME})",
-        rf"(?:,? (?P<count>{_COUNT}))?,? from (?P<begin>{_TIME}) to (?P<end>{_TIME})",
-        rf"(?:,? (?P<count>{_COUNT}))?,? since before (?P<before>{_TIME})",
-        rf",? (?P<distance>{_FIGURE}) m away(?: at the nearest)?",
-        rf",? (?:for|lasting) (?P<lasted>{_FIGURE} s)",
-        r",? (?P<goes_on>still going on at the end|and it goes on)",
-        r",? (?P<several>both|all \d+|\d+ of them) still going on at the end",
-        rf",? the last of them until (?P<until>{_TIME})",
-        rf",? with confidence (?P<confidence>{_FIGURE})",
-    )
+_TRAILS = (
+    *(re.compile(rf"(?:,? (?P<count>{_COUNT}))?,? {when}") for when in _WHEN),
+    *map(
+        re.compile,
+        (
+            rf",? (?P<count>{_COUNT})(?=[,.( ]|$)",
+            rf",? (?P<distance>{_FIGURE}) m away(?: at the nearest)?",
+            rf",? (?:for|lasting) (?P<lasted>{_FIGURE} s)",
+            r",? (?P<goes_on>still going on at the end|and it goes on"
+            r"|(?:and this|which) was still so at the end)",
+            r",? (?P<several>(?:both|all \d+)(?: of them)?|\d+ of them) still going on at the end",
+            r", and this was still so for (?P<several>(?:both|all \d+|\d+) of them) at the end",
+            rf",? the last of them until (?P<until>{_TIME})",
+            rf",? with confidence (?P<confidence>{_FIGURE})",
+            rf" \(confidence (?P<confidence>{_FIGURE})\)",
+        ),
+    ),
 )
+_IN_BRACKETS = re.compile(rf"(?:, confidence (?P<confidence>{_FIGURE}))?\)")
 _OVERVIEW = re.compile(
     rf"(?:There (?:was|were) )?(?P<total>\d+) (?:safety )?events?(?: (?:was|were) recorded)? "
     rf"from (?P<begin>{_TIME}) to (?P<end>{_TIME})"
-    r"(?:, (?:(?P<dangers>\d+) of them )?(?P<danger>at level danger))?\."
+    r"(?:, (?:(?P<dangers>both|(?:all )?\d+) of them )?(?P<danger>at level danger))?\."
 )
 
 
@@ -138,10 +151,9 @@ def _faults_of(sentence: str, fact: Fact, table: FactTable, previous: Fact | Non
 
 def _expected(fact: Fact) -> dict[str, tuple[str, ...]]:
     """The values that a sentence may give, by role."""
-    end = fact.end if fact.count == 1 else fact.last
     found = {
-        "count": (str(fact.count),),
-        "before" if fact.since_before else "at": (fact.begin,),
+        "count": (str(fact.count), "each" if fact.each_once else ""),
+        "end": (fact.until,),
         "distance": (fact.nearest,),
         "lasted": (fact.lasted,),
         "several": _several(fact),
@@ -150,10 +162,14 @@ def _expected(fact: Fact) -> dict[str, tuple[str, ...]]:
         "sensors": (fact.sensors,),
         "confidence": (fact.confidence,),
     }
-    if not fact.since_before and end:
-        found |= {"begin": (fact.begin,), "end": (end,)}
-        if fact.count > 1:  # the span stands for the time of each
-            del found["at"]
+    if fact.since_before:
+        found["before"] = (fact.begin,)
+        found["past"] = (fact.begin,) if fact.momentary and not fact.until else ()
+    else:
+        found["begin"] = (fact.begin,)
+        found["onward"] = () if fact.momentary else (fact.begin,)
+        # Several times have one moment only where all began then.
+        found["at"] = () if fact.last else (fact.begin,)
     return {role: tuple(v for v in values if v) for role, values in found.items()}
 
 
@@ -171,12 +187,16 @@ def _left_out(fact: Fact, claims: _Claims) -> list[str]:
     """What a sentence must say of its fact and does not."""
     values = claims.values
     faults = []
-    if not values.keys() & {"at", "begin", "before"}:
+    if not values.keys() & {"at", "begin", "before", "onward", "past"}:
         faults.append("it does not say when")
     if fact.count > 1 and "count" not in values:
         faults.append(f"it happened {fact.count} times")
     if fact.going_on and not fact.momentary and not values.keys() & {"goes_on", "several"}:
         faults.append("it does not say that it still goes on")
+    if values.keys() & {"onward", "before"} and not (
+        fact.going_on or fact.momentary or values.keys() & {"end", "lasted", "until"}
+    ):
+        faults.append("it does not say that it has ended")
     return faults
 
 
@@ -186,6 +206,9 @@ def _faults_of_overview(sentence: str, table: FactTable) -> list[str]:
         return [f"'{sentence:.80}' cannot be read"]
     faults = []
     dangers = found["dangers"] or ("1" if found["danger"] else "0")
+    if dangers == "both" or dangers.startswith("all "):
+        whole = "2" if dangers == "both" else dangers.removeprefix("all ")
+        dangers = whole if whole == str(table.total) else dangers
     for said, true, what in (
         (found["total"], str(table.total), "number of events"),
         (dangers, str(table.dangers), "number of dangers"),
@@ -205,10 +228,12 @@ def _read(sentence: str, table: FactTable) -> _Claims:
     """
     if not sentence.endswith("."):
         raise _Unreadable(f"'{sentence[-80:]}' has no end")
+    if sentence[:1].islower():
+        raise _Unreadable(f"'{sentence:.80}' has no begin")
     rest = sentence[:-1]
     claims = _Claims()
     for pattern in _LEADS:
-        found = pattern.match(rest)
+        found = pattern.match(rest[:1].lower() + rest[1:])
         if found is not None:
             _note(claims, found)
             rest = rest[found.end() :]
@@ -218,9 +243,8 @@ def _read(sentence: str, table: FactTable) -> _Claims:
         rest.removeprefix(" "), (fact.predicate for fact in table.facts), "something"
     )
     while rest:
-        sensors, rest = _sensors(rest, table)
-        if sensors:
-            claims.values["sensors"] = sensors
+        before, rest = rest, _source(rest, table, claims)
+        if rest != before:
             continue
         matches = [found for pattern in _TRAILS if (found := pattern.match(rest))]
         if not matches:
@@ -235,16 +259,19 @@ def _note(claims: _Claims, found: re.Match[str]) -> None:
     for role, value in found.groupdict().items():
         if value is None:
             continue
-        meant = _meaning(role, value)
-        if claims.values.setdefault(role, meant) != meant:
-            raise _Unreadable(f"it gives two values for its {role}")
+        if role in claims.values:
+            raise _Unreadable(f"it tells its {role.replace('_', ' ')} twice")
+        claims.values[role] = _meaning(role, value)
 
 
 def _meaning(role: str, value: str) -> str:
     if role == "count":
-        return {"once": "1", "twice": "2"}.get(value.lower(), value.partition(" ")[0])
+        first, _, rest = value.lower().partition(" ")
+        return rest if rest == "each" else _COUNTS.get(first, first)
     if role == "goes_on":
         return "goes on"
+    if role == "several" and not value[0].isdecimal():
+        return value.removesuffix(" of them")
     return value.strip()
 
 
@@ -257,18 +284,27 @@ def _name(rest: str, known: Iterable[str], what: str) -> tuple[str, str]:
     return chosen, rest[len(chosen) :]
 
 
-def _sensors(rest: str, table: FactTable) -> tuple[str, str]:
-    """The sensors that a sentence goes on with, if it does, and what follows them."""
-    lead = ", by "
-    if not rest.startswith(lead):
-        return "", rest
-    fits = [f.sensors for f in table.facts if _begins_with(rest[len(lead) :], f.sensors)]
+def _source(rest: str, table: FactTable, claims: _Claims) -> str:
+    """What follows the sensors that a sentence goes on with; all of it where it does not."""
+    lead = next((lead for lead in (", by ", " (") if rest.startswith(lead)), "")
+    behind = rest[len(lead) :]
+    fits = [f.sensors for f in table.facts if lead and _begins_with(behind, f.sensors)]
     chosen = max(fits, key=len, default="")
-    return chosen, rest[len(lead) + len(chosen) :] if chosen else rest
+    if not chosen:
+        return rest
+    after = behind[len(chosen) :]
+    if lead == " (":
+        found = _IN_BRACKETS.match(after)
+        if found is None:
+            return rest
+        _note(claims, found)
+        after = after[found.end() :]
+    claims.values["sensors"] = chosen
+    return after
 
 
 def _begins_with(text: str, name: str) -> bool:
     """Whether a text begins with a whole name; a sentence begins with a capital."""
     if not name or text[:1].lower() != name[:1].lower() or text[1 : len(name)] != name[1:]:
         return False
-    return text[len(name) : len(name) + 1] in {"", " ", ","}
+    return text[len(name) : len(name) + 1] in {"", " ", ",", ")"}

@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_CANDIDATES = 3
 MAX_FACTS = 10
+# What is left of a deadline once the model is told to end: a busy machine wakes a thread late.
+_RESERVE_S = 0.1
+_RESERVE = 0.1
 _EASY = 0.3  # with so much of the deadline left, a brief text may be a full one the next time
 
 
@@ -101,21 +104,25 @@ class SummaryWriter:
             window: what to tell of.
             times: how to tell times.
             max_tokens: length of the model's text at most.
-            deadline_s: time from now, after which the best text by then is taken, if any passed,
-                else the template writes.
+            deadline_s: time from now, within which there is a summary: the best text of the model
+                by then, if any passed, else the template's. The model has to end a little before.
             candidates: texts that the model may write; the best that passes is taken.
             stopped: asked all the while; True ends the model's writing at once.
             withheld: why the model is not to be asked; empty where it may be.
         """
+        begun_ns = self._now_ns()
+        # Written first: at the deadline nothing is left to be done.
+        template = write_template(window, times)
         attempt = _Attempt(reason=withheld)
         if not self._model:
             attempt = _Attempt(reason="no model is chosen")
         elif not withheld:
-            until_ns = self._now_ns() + round(deadline_s * NS_PER_S)
+            model_s = deadline_s - min(_RESERVE_S, _RESERVE * deadline_s)
+            until_ns = begun_ns + round(model_s * NS_PER_S)
             limits = Limits(candidates, max_tokens, until_ns, self._brief)
             attempt = self._ask_model(window, times, limits, deadline_s, stopped)
         return Summary(
-            text=attempt.text or write_template(window, times),
+            text=attempt.text or template,
             start_ns=window.start_ns,
             end_ns=window.end_ns,
             author=AUTHOR if attempt.reason else self._model,
@@ -134,7 +141,8 @@ class SummaryWriter:
         stopped: Callable[[], bool],
     ) -> _Attempt:
         table = fact_table(window, times, 1 if limits.brief else ENOUGH_FACTS)
-        if reason := self._why_not(table, deadline_s, stopped):
+        left_s = (limits.deadline_ns - self._now_ns()) / NS_PER_S
+        if reason := self._why_not(table, left_s, stopped):
             return _Attempt(reason=reason)
         self._drafting = drafting = Drafting(
             lambda: self._host.lease(self._model),

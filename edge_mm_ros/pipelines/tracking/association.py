@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import chi2
 
-from edge_mm_ros.pipelines.tracking.imm import radial_velocity
+from edge_mm_ros.pipelines.tracking.imm import inverse_of_symmetric, radial_velocity
 from edge_mm_ros.pipelines.tracking.measurement import Scan
+from edge_mm_ros.pipelines.tracking.near_side import completion
 
 _GATE_SHARE = 0.9999  # of true pairs lies within the gate: who falls out is seen twice
 _GATES = {rows: float(chi2.ppf(_GATE_SHARE, rows)) for rows in (3, 4)}
@@ -36,6 +37,11 @@ STRAY_SIGMA_M = 3.0
 _LENT_M = 0.75  # so near to a place, another track may have lent its distance
 _INSIDE = 0.4  # where so much of the smaller one lies in the other, two things are in one place
 _LEAST_M = 0.2  # nothing that counts is thinner
+# Heights that a box and a track should agree in: how much one errs (as a share of it), and
+# how often it says nothing: where it is less, as feet are hidden easily, and where it is more.
+_HEIGHT_SIGMA = 0.04
+_HIDDEN_SHARE, _ODD_SHARE = 0.5, 0.05
+_PLAN, _SPACE = [0, 1], [0, 1, 2]
 _HELD_S = 0.5  # a place is held by what was measured there so lately
 
 
@@ -51,6 +57,7 @@ class Candidates:
             the n measurements; 1 where either has no class.
         unseen_s: float64 (m,), since when each was not measured.
         sizes_m: float64 (m, 3).
+        classed: bool (m,), which have a class.
     """
 
     means: NDArray[np.float64]
@@ -59,6 +66,7 @@ class Candidates:
     label_shares: NDArray[np.float64]
     unseen_s: NDArray[np.float64]
     sizes_m: NDArray[np.float64]
+    classed: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,29 +96,38 @@ def assign(scan: Scan, tracks: Candidates) -> Pairs:
     if not count or not others:
         none = np.zeros(0, dtype=np.intp)
         return Pairs(none, none, np.zeros(0, dtype=np.bool_))
-    gap = scan.positions_m[:, None] - tracks.means[None, :, :3]
-    spread = (scan.noises_m2 + scan.biases_m2)[:, None]
-    spread = spread + (tracks.covariances[:, :3, :3] + tracks.biases_m2)[None]
-    spread = spread + _unforeseen_m2(tracks.unseen_s)[None]
-    fit = _mahalanobis(gap, spread, scan.rays)
-    shared = np.zeros((count, others))
-    gates = np.full((count, 1), _GATES[3])
-    for index, item in enumerate(scan.measurements):
-        if item.radial is not None:
-            gates[index] = _GATES[4]
-            expected, slope = radial_velocity(tracks.means, item.radial)
-            # The place's part of the slope is small, so the two are taken as independent.
-            variance = np.einsum("ij,ijk,ik->i", slope, tracks.covariances, slope)
-            variance = variance + item.radial.sigma_mps**2
-            shared[index] = (item.radial.speed_mps - expected) ** 2 / variance
-    squared = fit.squared + shared
-    added = fit.log_det + _OTHER_LABEL * (1.0 - tracks.label_shares)
-    added = added + _fading(tracks, scan.classless)
+    hidden = completion(scan, tracks.means, tracks.covariances, tracks.sizes_m, tracks.classed)
+    measured = scan.noises_m2 + scan.biases_m2
+    known = tracks.covariances[:, :3, :3] + tracks.biases_m2 + _unforeseen_m2(tracks.unseen_s)
+    offset = scan.positions_m[:, :2].T[:, :, None] - tracks.means[:, :2].T[:, None]
+    if hidden is not None:
+        offset += np.moveaxis(hidden.shift_m[..., :2], 2, 0)
+    # Most pairs are too far apart along one axis already, with the vaguest distance at that.
+    vague = measured[:, _PLAN, _PLAN] + (STRAY_SIGMA_M * scan.rays[:, :2]) ** 2
+    widest = vague.T[:, :, None] + known[:, _PLAN, _PLAN].T[:, None]
+    if hidden is not None:
+        widest += np.moveaxis((hidden.spread_m2 + hidden.fresh_m2)[..., :2], 2, 0)
+    near = offset**2 <= _GATES[4] * widest
+    rows, columns = np.divmod(np.flatnonzero(near[0] & near[1]), others)
+
+    gap = scan.positions_m[rows] - tracks.means[columns, :3]
+    spread = measured[rows] + known[columns]
+    if hidden is not None:
+        gap = gap + hidden.shift_m[rows, columns]
+        spread -= hidden.instead[rows, columns, None, None] * scan.biases_m2[rows]
+        spread[:, _SPACE, _SPACE] += (hidden.spread_m2 + hidden.fresh_m2)[rows, columns]
+    rays = scan.rays[rows]
+    fit = _mahalanobis(gap, spread, rays)
+    gates = np.where(scan.radial, _GATES[4], _GATES[3])[rows]
+    squared = fit.squared + _radial_misfits(scan, tracks, rows, columns)
+    added = fit.log_det + _OTHER_LABEL * (1.0 - tracks.label_shares[rows, columns])
+    added += _fading(tracks.unseen_s[columns], scan.classless[rows])
     cost = np.where(squared > gates, np.inf, squared + added)
-    stray = np.zeros(cost.shape, dtype=np.bool_)
-    directed = np.any(scan.rays != 0.0, axis=1) & ~scan.classless
-    if directed.any():
-        by_others, share = _stray_shares(scan, tracks, gap)
+    stray = np.zeros(len(rows), dtype=np.bool_)
+    if scan.directed.any():
+        differing = _height_costs(scan, tracks, rows, columns)
+        added, cost = added + differing, cost + differing
+        by_others, share = _stray_shares(scan, tracks, offset, rows, columns)
         cost -= 2.0 * np.log1p(-share)
         # With a vague distance along the ray, by the lemmas of Woodbury and of the determinant.
         loose = 1.0 + STRAY_SIGMA_M**2 * fit.along
@@ -118,17 +135,39 @@ def assign(scan: Scan, tracks: Candidates) -> Pairs:
         stray_cost = squared + np.log(loose) + added - 2.0 * np.log(share)
         # What lies beyond a track may have the distance of what is behind it. What is nearer, and
         # stands on no other track, is something new, and never waved aside.
-        beyond = np.einsum("nmi,ni->nm", gap, scan.rays) > 0.0
-        stray = (squared <= gates) & (beyond | by_others) & directed[:, None] & (stray_cost < cost)
+        beyond = (gap * rays).sum(axis=1) > 0.0
+        stray = (squared <= gates) & (beyond | by_others) & scan.directed[rows]
+        stray &= stray_cost < cost
         cost = np.where(stray, stray_cost, cost)
     # At the cost of a new object a pair is as good as none, so none is forced onto another.
-    new_cost = np.where(scan.classless, _NEW_COST_UNKNOWN, _NEW_COST)[:, None]
-    free = ~(cost < new_cost)
-    cost = np.where(free, new_cost, cost)
-    rows, columns = linear_sum_assignment(cost)
-    paired = ~free[rows, columns]
-    rows, columns = rows[paired], columns[paired]
-    return Pairs(rows, columns, stray[rows, columns])
+    new_cost = np.where(scan.classless, _NEW_COST_UNKNOWN, _NEW_COST)
+    costs = np.repeat(new_cost[:, None], others, axis=1)
+    likely = cost < new_cost[rows]
+    rows, columns = rows[likely], columns[likely]
+    costs[rows, columns] = cost[likely]
+    strays = np.zeros(costs.shape, dtype=np.bool_)
+    strays[rows, columns] = stray[likely]
+    chosen, partners = linear_sum_assignment(costs)
+    paired = costs[chosen, partners] < new_cost[chosen]
+    chosen, partners = chosen[paired], partners[paired]
+    return Pairs(chosen, partners, strays[chosen, partners])
+
+
+def _radial_misfits(
+    scan: Scan, tracks: Candidates, rows: NDArray[np.intp], columns: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Squared distances of radial velocities, float64 (k,); 0 of measurements without one."""
+    misfits = np.zeros(len(rows))
+    for index in np.flatnonzero(scan.radial):
+        item = scan.measurements[index].radial
+        assert item is not None
+        here = rows == index
+        states, covariances = tracks.means[columns[here]], tracks.covariances[columns[here]]
+        expected, slope = radial_velocity(states, item)
+        # The place's part of the slope is small, so the two are taken as independent.
+        variance = np.einsum("ij,ijk,ik->i", slope, covariances, slope) + item.sigma_mps**2
+        misfits[here] = (item.speed_mps - expected) ** 2 / variance
+    return misfits
 
 
 def _unforeseen_m2(unseen_s: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -141,26 +180,58 @@ def _unforeseen_m2(unseen_s: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(moved_m[:, None, None] ** 2 * np.diag([1.0, 1.0, 0.0]))
 
 
-def _fading(tracks: Candidates, classless: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _fading(unseen_s: NDArray[np.float64], classless: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """What it counts that tracks were not seen for so long, of k pairs."""
     lasting_s = np.where(classless, _GONE_AFTER_UNKNOWN_S, _GONE_AFTER_S)
-    lost = classless[:, None] & (tracks.unseen_s > _LONGEST_UNKNOWN_S)[None]
-    return np.asarray(np.where(lost, np.inf, 2.0 * tracks.unseen_s[None] / lasting_s[:, None]))
+    lost = classless & (unseen_s > _LONGEST_UNKNOWN_S)
+    return np.asarray(np.where(lost, np.inf, 2.0 * unseen_s / lasting_s))
+
+
+def _height_costs(
+    scan: Scan, tracks: Candidates, rows: NDArray[np.intp], columns: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """What differing heights count against k pairs of a box and a track with a class.
+
+    People who meet walk on with their own heights. But feet may be hidden, and somebody may fall:
+    so a difference is a mixture of an error and of no evidence, and never rules a pair out.
+    """
+    boxed = (scan.directed & scan.sized)[rows] & tracks.classed[columns]
+    known = np.maximum(tracks.sizes_m[columns, 2], _LEAST_M)
+    more = scan.sizes_m[rows, 2] / known - 1.0
+    sigmas = np.hypot(_HEIGHT_SIGMA, scan.distance_shares)[rows]
+    silent = np.where(more < 0.0, _HIDDEN_SHARE, _ODD_SHARE)
+    agreed = np.exp(-0.5 * (more / sigmas) ** 2)
+    return np.asarray(np.where(boxed, -2.0 * np.log((1.0 - silent) * agreed + silent), 0.0))
 
 
 def _stray_shares(
-    scan: Scan, tracks: Candidates, gap: NDArray[np.float64]
+    scan: Scan,
+    tracks: Candidates,
+    offset: NDArray[np.float64],
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Whether another track may lend its distance, and how likely that is at all, (n, m)."""
-    held = tracks.unseen_s <= _HELD_S
-    near = (np.hypot(gap[..., 0], gap[..., 1]) <= _LENT_M) & held
-    inside = within(gap, scan.sizes_m[:, None], tracks.sizes_m[None]) & held
-    share = np.where(_others(inside), _STRAY_SHARE_INSIDE, _STRAY_SHARE)
-    return _others(near), np.where(scan.classless[:, None], _STRAY_SHARE, share)
+    """Of k pairs, whether another track may lend its distance, and how likely that is at all.
 
-
-def _others(held: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Whether a track other than the pair's own is among those that are held, (n, m)."""
-    return np.asarray(held.sum(axis=1, keepdims=True) - held > 0)
+    Args:
+        scan: n measurements.
+        tracks: m tracks.
+        offset: float64 (2, n, m), from the tracks to the measurements.
+        rows: indices of the pairs' measurements.
+        columns: those of their tracks.
+    """
+    held = (tracks.unseen_s <= _HELD_S)[None]
+    near = (offset[0] ** 2 + offset[1] ** 2 <= _LENT_M**2) & held
+    inside = np.zeros(near.shape, dtype=np.bool_)
+    reach = (scan.sizes_m[:, :2].T[:, :, None] + tracks.sizes_m[:, :2].T[:, None]) / 2.0 + _LEAST_M
+    touching = np.abs(offset) <= reach
+    one, other = np.nonzero(touching[0] & touching[1] & held)
+    apart = offset[:, one, other].T
+    inside[one, other] = within(apart, scan.sizes_m[one], tracks.sizes_m[other])
+    by_others = near.sum(axis=1)[rows] - near[rows, columns] > 0
+    in_others = inside.sum(axis=1)[rows] - inside[rows, columns] > 0
+    share = np.where(in_others & ~scan.classless[rows], _STRAY_SHARE_INSIDE, _STRAY_SHARE)
+    return np.asarray(by_others), share
 
 
 def within(
@@ -182,13 +253,13 @@ def within(
 
 @dataclass(frozen=True, eq=False)
 class _Fit:
-    """Of n measurements and m tracks, with ``S`` the covariances of their gaps and ``u`` the rays.
+    """Of k pairs, with ``S`` the covariances of their gaps and ``u`` the rays.
 
     Attributes:
-        squared: float64 (n, m), squared distances, ``gap' S^-1 gap``.
-        log_det: float64 (n, m), logs of the determinants of ``S``.
-        along: float64 (n, m), ``u' S^-1 u``.
-        across: float64 (n, m), ``u' S^-1 gap``.
+        squared: float64 (k,), squared distances, ``gap' S^-1 gap``.
+        log_det: float64 (k,), logs of the determinants of ``S``.
+        along: float64 (k,), ``u' S^-1 u``.
+        across: float64 (k,), ``u' S^-1 gap``.
     """
 
     squared: NDArray[np.float64]
@@ -200,22 +271,15 @@ class _Fit:
 def _mahalanobis(
     gap: NDArray[np.float64], spread: NDArray[np.float64], rays: NDArray[np.float64]
 ) -> _Fit:
-    """How well measurements fit tracks, under symmetric (n, m, 3, 3) matrices.
+    """How well measurements fit tracks, under symmetric (k, 3, 3) matrices.
 
-    By cofactors: for thousands of small matrices much faster than a solver.
+    By cofactors: for many small matrices much faster than a solver.
     """
-    a, b, c = spread[..., 0, 0], spread[..., 0, 1], spread[..., 0, 2]
-    d, e, f = spread[..., 1, 1], spread[..., 1, 2], spread[..., 2, 2]
-    x, y, z = gap[..., 0], gap[..., 1], gap[..., 2]
-    p, q, r = rays[:, 0, None], rays[:, 1, None], rays[:, 2, None]
-    aa, bb, cc = d * f - e * e, c * e - b * f, b * e - c * d
-    dd, ee, ff = a * f - c * c, b * c - a * e, a * d - b * b
-    determinant = a * aa + b * bb + c * cc
-    px, py, pz = aa * x + bb * y + cc * z, bb * x + dd * y + ee * z, cc * x + ee * y + ff * z
-    along = aa * p * p + dd * q * q + ff * r * r + 2.0 * (bb * p * q + cc * p * r + ee * q * r)
+    inverse, determinant = inverse_of_symmetric(spread)
+    weighted = (inverse @ gap[..., None])[..., 0]
     return _Fit(
-        (x * px + y * py + z * pz) / determinant,
+        (gap * weighted).sum(axis=1),
         np.log(determinant),
-        along / determinant,
-        (p * px + q * py + r * pz) / determinant,
+        (rays * (inverse @ rays[..., None])[..., 0]).sum(axis=1),
+        (rays * weighted).sum(axis=1),
     )

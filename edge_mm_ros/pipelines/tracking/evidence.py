@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,11 +85,12 @@ class LabelEvidence:
         squares[tracks, columns] += weights * scores
         return LabelEvidence(self.labels, counts, squares)
 
-    @property
+    @cached_property
     def classes(self) -> NDArray[np.float64]:
         """1 for each label that is a class, 0 for `UNKNOWN_LABEL`; float64 (labels,)."""
         return np.array([float(label != UNKNOWN_LABEL) for label in self.labels])
 
+    @cached_property
     def shares(self) -> NDArray[np.float64]:
         """How much of each track's evidence is for each label, float64 (n, labels).
 
@@ -99,7 +101,7 @@ class LabelEvidence:
         shares = counts / np.maximum(total, 1e-300)
         return np.where(total > 0.0, shares, 1.0 - self.classes)
 
-    @property
+    @cached_property
     def classed(self) -> NDArray[np.bool_]:
         """Which tracks have evidence of a class, bool (n,)."""
         return np.asarray(np.any(self.counts * self.classes > 0.0, axis=1))
@@ -109,10 +111,10 @@ class LabelEvidence:
 
         The share of the label; 1 where either has no class, which goes with everything.
         """
-        shares = self.shares()
+        shares = self.shares
         columns = [self.labels.index(label) for label in labels]
         found = np.asarray(shares[:, columns].T)
-        found[[label == UNKNOWN_LABEL for label in labels]] = 1.0
+        found[np.array([label == UNKNOWN_LABEL for label in labels], dtype=np.bool_)] = 1.0
         found[:, ~self.classed] = 1.0
         return found
 
@@ -122,7 +124,7 @@ class LabelEvidence:
         Args:
             urgent: labels for which a third of the evidence is enough.
         """
-        shares = self.shares()
+        shares = self.shares
         weight = np.where([label in urgent for label in self.labels], 1.0, 0.0)
         pressing = np.where(shares * weight >= _URGENT_SHARE, shares, 0.0)
         best = np.where(pressing.any(axis=1), pressing.argmax(axis=1), shares.argmax(axis=1))

@@ -128,46 +128,87 @@ class Estimates:
         """
         if not len(self.means):
             return self
-        given = any(item is not None for item in radial)
-        rows = 4 if given else 3
-        observe = np.zeros((*self.means.shape[:2], rows, STATES))
-        observe[..., range(3), range(3)] = 1.0
+        measured = [index for index, item in enumerate(radial) if item is not None]
+        rows = 4 if measured else 3
+        # What is observed: the place, which is picked out of the state, and a radial velocity.
+        crossed = self.covariances[..., :rows].copy()
         noise = np.zeros((len(self.means), 1, rows, rows))
         noise[:, 0, :3, :3] = noises_m2
         gap = np.zeros((*self.means.shape[:2], rows))
         gap[..., :3] = positions_m[:, None] - self.means[..., _PLACE]
-        if given:
-            for index, item in enumerate(radial):
-                # Without one, the row observes nothing, and its noise is of no account.
-                noise[index, 0, 3, 3] = 1.0 if item is None else item.sigma_mps**2
-                if item is not None:
-                    expected, slope = radial_velocity(self.means[index], item)
-                    observe[index, :, 3] = slope
-                    gap[index, :, 3] = item.speed_mps - expected
-        return self._corrected(observe, noise, gap)
+        if not measured:
+            return self._corrected(crossed, noise, gap, crossed[..., :3, :])
+        # Without one, the row observes nothing, and its noise is of no account.
+        noise[:, 0, 3, 3] = 1.0
+        slopes = np.zeros((*self.means.shape[:2], 1, STATES))
+        for index in measured:
+            item = radial[index]
+            assert item is not None
+            noise[index, 0, 3, 3] = item.sigma_mps**2
+            expected, slope = radial_velocity(self.means[index], item)
+            slopes[index, :, 0] = slope
+            gap[index, :, 3] = item.speed_mps - expected
+        crossed[..., 3:] = self.covariances @ slopes.swapaxes(-1, -2)
+        spread = np.concatenate([crossed[..., :3, :], slopes @ crossed], axis=-2)
+        return self._corrected(crossed, noise, gap, spread)
 
     def _corrected(
         self,
-        observe: NDArray[np.float64],
+        crossed: NDArray[np.float64],
         noise: NDArray[np.float64],
         gap: NDArray[np.float64],
+        expected: NDArray[np.float64],
     ) -> Estimates:
-        crossed = observe @ self.covariances
-        spread = crossed @ observe.swapaxes(-1, -2) + noise
-        inverse = np.linalg.inv(spread)
-        gain = crossed.swapaxes(-1, -2) @ inverse
+        """After measurements of r values each, with ``H`` what they observe of the states.
+
+        Args:
+            crossed: float64 (n, 2, 6, r), ``P H'``.
+            noise: float64 (n, 1, r, r), ``R``.
+            gap: float64 (n, 2, r), measured minus expected values.
+            expected: float64 (n, 2, r, r), ``H P H'``.
+        """
+        spread = expected + noise
+        inverse, determinant = _inverse(spread)
+        gain = crossed @ inverse
         means = self.means + (gain @ gap[..., None])[..., 0]
-        # Joseph's form stays symmetric and positive definite.
-        keep = np.eye(STATES) - gain @ observe
-        covariances = keep @ self.covariances @ keep.swapaxes(-1, -2)
-        covariances += gain @ noise @ gain.swapaxes(-1, -2)
+        # Joseph's form stays symmetric and positive definite: with K the gain and S the spread, it
+        # is P - K H P - (P H' - K S) K'.
+        left = crossed + (crossed - gain @ spread)
+        covariances = self.covariances - left @ gain.swapaxes(-1, -2)
         covariances = (covariances + covariances.swapaxes(-1, -2)) / 2.0
 
-        squared = (gap[..., None, :] @ inverse @ gap[..., None])[..., 0, 0]
-        fit = -0.5 * (squared + np.linalg.slogdet(spread)[1])
+        squared = np.einsum("nmr,nmrs,nms->nm", gap, inverse, gap)
+        fit = -0.5 * (squared + np.log(determinant))
         models = self.models * np.exp(fit - fit.max(axis=1, keepdims=True))
         models = np.maximum(models / models.sum(axis=1, keepdims=True), _LEAST_PROBABILITY)
         return Estimates(means, covariances, models / models.sum(axis=1, keepdims=True))
+
+
+def inverse_of_symmetric(
+    matrices: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Inverses (..., 3, 3) and determinants (...) of symmetric (..., 3, 3) matrices.
+
+    By cofactors: for many small matrices much faster than a solver.
+    """
+    a, b, c = matrices[..., 0, 0], matrices[..., 0, 1], matrices[..., 0, 2]
+    d, e, f = matrices[..., 1, 1], matrices[..., 1, 2], matrices[..., 2, 2]
+    inverse = np.empty(matrices.shape)
+    inverse[..., 0, 0] = d * f - e * e
+    inverse[..., 0, 1] = inverse[..., 1, 0] = c * e - b * f
+    inverse[..., 0, 2] = inverse[..., 2, 0] = b * e - c * d
+    inverse[..., 1, 1] = a * f - c * c
+    inverse[..., 1, 2] = inverse[..., 2, 1] = b * c - a * e
+    inverse[..., 2, 2] = a * d - b * b
+    determinant = a * inverse[..., 0, 0] + b * inverse[..., 0, 1] + c * inverse[..., 0, 2]
+    inverse /= determinant[..., None, None]
+    return inverse, determinant
+
+
+def _inverse(matrices: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    if matrices.shape[-1] == 3:
+        return inverse_of_symmetric(matrices)
+    return np.asarray(np.linalg.inv(matrices)), np.asarray(np.linalg.det(matrices))
 
 
 def radial_velocity(
@@ -213,4 +254,5 @@ def _blend(
     apart = estimates.means[:, STRAIGHT] - estimates.means[:, TURNING]
     between = apart[:, :, None] * apart[:, None, :]
     product = shares[:, STRAIGHT] * shares[:, TURNING]
-    return means, covariances + product[..., None, None] * between[:, None]
+    covariances += product[..., None, None] * between[:, None]
+    return means, covariances

@@ -74,6 +74,12 @@ class Measurement:
             distance (a camera's box): the distance may then be that of something else on the ray.
         birth: when it makes a new object known.
         sized: whether `size_m` was measured; else it only counts while nothing better is known.
+        seen_from_m: float64 (3,), where the sensor was, where the place is that of the sides which
+            are turned to it: of a larger object, the middle lies behind.
+        lead_s: how long after the scan's stamp the object was there, as the points that place a
+            box; below 0: before.
+        moved_m: standard deviation of how far an object moves in that time of which no speed is
+            known, along x and y; part of `noise_m2`.
     """
 
     position_m: NDArray[np.float64]
@@ -87,6 +93,9 @@ class Measurement:
     origin_m: NDArray[np.float64] | None = None
     birth: Birth = Birth.AT_ONCE
     sized: bool = True
+    seen_from_m: NDArray[np.float64] | None = None
+    lead_s: float = 0.0
+    moved_m: float = 0.0
 
     def __post_init__(self) -> None:
         where = f"object '{self.label}'"
@@ -94,6 +103,8 @@ class Measurement:
         _check_vector(self.size_m, f"{where}: its size")
         if self.origin_m is not None:
             _check_vector(self.origin_m, f"{where}: where it was seen from")
+        if self.seen_from_m is not None:
+            _check_vector(self.seen_from_m, f"{where}: where its sensor was")
         if not 0.0 <= self.score <= 1.0:
             raise InvalidInput("score", f"{where}: its score is {self.score:g}, expected 0 to 1")
         _check_covariance(self.noise_m2, f"{where}: its covariance", definite=True)
@@ -156,8 +167,11 @@ class Scan:
     def order(self) -> tuple[int, str, bytes]:
         """What scans are sorted by, whenever each arrived: stamp, sensor, content."""
         content = self.content or b"".join(
-            item.position_m.tobytes() + item.noise_m2.tobytes() + item.label.encode()
-            for item in self.measurements
+            [
+                self.positions_m.tobytes(),
+                self.noises_m2.tobytes(),
+                *(item.label.encode() for item in self.measurements),
+            ]
         )
         return self.stamp_ns, self.sensor, content
 
@@ -177,9 +191,44 @@ class Scan:
         return rays
 
     @cached_property
+    def distance_shares(self) -> NDArray[np.float64]:
+        """Standard deviations of the distances from where they were seen, as shares of them.
+
+        float64 (n,); 0 where not told. Sizes in a picture are as wrong as the distance is.
+        """
+        shares = np.zeros(len(self.measurements))
+        for index, item in enumerate(self.measurements):
+            if item.origin_m is not None:
+                along = float(self.rays[index] @ item.noise_m2 @ self.rays[index])
+                distance = float(np.linalg.norm(item.position_m - item.origin_m))
+                shares[index] = math.sqrt(max(along, 0.0)) / max(distance, _NEAREST_M)
+        return shares
+
+    @cached_property
     def classless(self) -> NDArray[np.bool_]:
         """Which have no class, bool (n,)."""
         return np.array([item.label == UNKNOWN_LABEL for item in self.measurements], dtype=np.bool_)
+
+    @cached_property
+    def partly(self) -> list[int]:
+        """Indices of those that show a side of something."""
+        items = enumerate(self.measurements)
+        return [index for index, item in items if item.seen_from_m is not None]
+
+    @cached_property
+    def leading(self) -> list[int]:
+        """Indices of those that were measured some time from the stamp."""
+        return [index for index, item in enumerate(self.measurements) if item.lead_s != 0.0]
+
+    @cached_property
+    def directed(self) -> NDArray[np.bool_]:
+        """Whose direction is surer than their distance, of those with a class; bool (n,)."""
+        return np.asarray(np.any(self.rays != 0.0, axis=1) & ~self.classless)
+
+    @cached_property
+    def radial(self) -> NDArray[np.bool_]:
+        """Which have a radial velocity, bool (n,)."""
+        return np.array([one.radial is not None for one in self.measurements], dtype=np.bool_)
 
     @cached_property
     def at_once(self) -> NDArray[np.bool_]:

@@ -38,14 +38,13 @@ def process_noise(params: TrackingParams, elapsed_s: float) -> NDArray[np.float6
     """What the models' disturbances add to the covariance within a time, (2, 6, 6)."""
     noise = np.zeros((MODELS, STATES, STATES))
     fade = math.exp(-2.0 * elapsed_s / params.turn_memory_s)
-    for model, walk in enumerate((params.straight_walk_mps, params.turning_walk_mps)):
-        density = walk**2  # m^2/s^3
-        for place, speed in ((X, VX), (Y, VY)):
-            noise[model, place, place] = density * elapsed_s**3 / 3.0
-            noise[model, place, speed] = noise[model, speed, place] = density * elapsed_s**2 / 2.0
-            noise[model, speed, speed] = density * elapsed_s
-        noise[model, Z, Z] = params.height_walk_m**2 * elapsed_s
-        noise[model, TURN, TURN] = params.turn_rate_radps**2 * (1.0 - fade)
+    density = np.array([params.straight_walk_mps, params.turning_walk_mps]) ** 2  # m^2/s^3
+    for place, speed in ((X, VX), (Y, VY)):
+        noise[:, place, place] = density * elapsed_s**3 / 3.0
+        noise[:, place, speed] = noise[:, speed, place] = density * elapsed_s**2 / 2.0
+        noise[:, speed, speed] = density * elapsed_s
+    noise[:, Z, Z] = params.height_walk_m**2 * elapsed_s
+    noise[:, TURN, TURN] = params.turn_rate_radps**2 * (1.0 - fade)
     return noise
 
 
@@ -63,10 +62,11 @@ def move(
         float64 (n, 2, 6) and float64 (n, 2, 6, 6).
     """
     fade = math.exp(-elapsed_s / params.turn_memory_s)
-    jacobian = np.zeros((len(means), MODELS, STATES, STATES))
-    jacobian[..., range(STATES), range(STATES)] = 1.0
-    jacobian[..., TURN, TURN] = fade
-    jacobian[:, STRAIGHT, X, VX] = jacobian[:, STRAIGHT, Y, VY] = elapsed_s
+    alike = np.eye(STATES)
+    alike[TURN, TURN] = fade
+    alike[X, VX] = alike[Y, VY] = elapsed_s
+    jacobian = np.empty((len(means), MODELS, STATES, STATES))
+    jacobian[:] = alike
 
     turn = means[:, TURNING, TURN]
     speed_x, speed_y = means[:, TURNING, VX], means[:, TURNING, VY]
@@ -98,8 +98,13 @@ def _arc(
     angle = turn * elapsed_s
     small = np.abs(angle) < _SMALL_TURN_RAD
     safe = np.where(small, 1.0, turn)
-    along = np.where(small, elapsed_s * (1.0 - angle**2 / 6.0), sine / safe)
-    aside = np.where(small, elapsed_s * angle / 2.0, (1.0 - cosine) / safe)
-    along_slope = np.where(small, -(elapsed_s**2) * angle / 3.0, (angle * cosine - sine) / safe**2)
-    aside_slope = np.where(small, elapsed_s**2 / 2.0, (angle * sine - (1.0 - cosine)) / safe**2)
+    along, aside = sine / safe, (1.0 - cosine) / safe
+    along_slope = (elapsed_s * cosine - along) / safe
+    aside_slope = (elapsed_s * sine - aside) / safe
+    if small.any():
+        slight = angle[small]
+        along[small] = elapsed_s * (1.0 - slight**2 / 6.0)
+        aside[small] = elapsed_s * slight / 2.0
+        along_slope[small] = -(elapsed_s**2) * slight / 3.0
+        aside_slope[small] = elapsed_s**2 / 2.0
     return along, aside, along_slope, aside_slope

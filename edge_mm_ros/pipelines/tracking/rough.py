@@ -27,8 +27,7 @@ def worthless_m2(tracks: TrackSet, scan: Scan, pairs: Pairs) -> NDArray[np.float
     """
     rows, columns = pairs.rows, pairs.columns
     added = np.zeros((len(rows), 3, 3))
-    rough = scan.classless[rows] & ~scan.sized[rows]
-    rough &= np.array([scan.measurements[row].radial is None for row in rows], dtype=np.bool_)
+    rough = (scan.classless & ~scan.sized & ~scan.radial)[rows]
     if not rough.any():
         return added
     known = tracks.motion.overall[1][columns, :3, :3] + tracks.biases_m2[columns]

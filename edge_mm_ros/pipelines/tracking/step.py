@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_mm_ros.pipelines.stamps import NS_PER_S, to_ns
 from edge_mm_ros.pipelines.tracking.association import (
-    STRAY_SIGMA_M,
     Candidates,
     Pairs,
     assign,
     within,
 )
+from edge_mm_ros.pipelines.tracking.doubts import doubts_m2
 from edge_mm_ros.pipelines.tracking.imm import Estimates
 from edge_mm_ros.pipelines.tracking.measurement import Birth, Scan
 from edge_mm_ros.pipelines.tracking.motion import VX, VY
+from edge_mm_ros.pipelines.tracking.near_side import completion
 from edge_mm_ros.pipelines.tracking.rough import worthless_m2
 from edge_mm_ros.pipelines.tracking.tracks import TrackerSettings, TrackSet
 
+_SPACE = [0, 1, 2]
 _GROW_GAIN, _SHRINK_GAIN = 0.3, 0.05  # share of a new measurement in an object's size
 _BESIDE_M = 0.3
 _FRESH_S = 0.5  # what was measured so lately is still there
@@ -58,8 +58,8 @@ def _predict(tracks: TrackSet, scan: Scan, settings: TrackerSettings) -> TrackSe
     motion = tracks.motion.predicted(settings.motion, elapsed_s)
     labels = tuple(item.label for item in scan.measurements)
     tracks = _with_sensor(tracks, scan.sensor)
-    return replace(
-        tracks, stamp_ns=scan.stamp_ns, motion=motion, evidence=tracks.evidence.knowing(labels)
+    return tracks.changed(
+        stamp_ns=scan.stamp_ns, motion=motion, evidence=tracks.evidence.knowing(labels)
     )
 
 
@@ -68,8 +68,7 @@ def _with_sensor(tracks: TrackSet, sensor: str) -> TrackSet:
         return tracks
     rests = np.empty((len(tracks), 1), dtype=object)
     heard_ns = np.full((len(tracks), 1), -1, dtype=np.int64)
-    return replace(
-        tracks,
+    return tracks.changed(
         sensors=(*tracks.sensors, sensor),
         heard_ns=np.hstack([tracks.heard_ns, heard_ns]),
         rests=np.hstack([tracks.rests, rests]),
@@ -81,7 +80,15 @@ def _pairs(tracks: TrackSet, scan: Scan) -> Pairs:
     likeness = tracks.evidence.likeness([item.label for item in scan.measurements])
     return assign(
         scan,
-        Candidates(means, covariances, tracks.biases_m2, likeness, tracks.unseen_s, tracks.sizes_m),
+        Candidates(
+            means,
+            covariances,
+            tracks.biases_m2,
+            likeness,
+            tracks.unseen_s,
+            tracks.sizes_m,
+            tracks.classed,
+        ),
     )
 
 
@@ -155,20 +162,24 @@ def _count_chances(
     could = hit | (tracks.heard_ns[:, tracks.sensors.index(scan.sensor)] >= 0)
     window = (1 << settings.motion.confirm_of) - 1
     hits = np.where(could, ((tracks.hits << 1) | hit) & window, tracks.hits)
-    count = np.array([int(bits).bit_count() for bits in hits], dtype=np.int64)
-    return replace(
-        tracks,
-        hits=hits,
-        chances=tracks.chances + could,
-        confirmed=tracks.confirmed | (count >= settings.motion.confirm_hits),
-    )
+    confirmed = tracks.confirmed
+    if not confirmed.all():
+        confirmed = confirmed | (_ones(hits, settings) >= settings.motion.confirm_hits)
+    return tracks.changed(hits=hits, chances=tracks.chances + could, confirmed=confirmed)
+
+
+def _ones(hits: NDArray[np.int64], settings: TrackerSettings) -> NDArray[np.int64]:
+    """How many of the newest pictures were hits, int64 (n,)."""
+    return np.asarray((hits[:, None] >> np.arange(settings.motion.confirm_of) & 1).sum(axis=1))
 
 
 def _alive(tracks: TrackSet, settings: TrackerSettings) -> NDArray[np.bool_]:
     """All but the tracks that can no longer be confirmed."""
+    if tracks.confirmed.all():
+        return np.ones(len(tracks), dtype=np.bool_)
     motion = settings.motion
     tries = np.minimum(tracks.chances, motion.confirm_of)
-    count = np.array([int(bits).bit_count() for bits in tracks.hits], dtype=np.int64)
+    count = _ones(tracks.hits, settings)
     missed = tries - count
     return np.asarray(tracks.confirmed | (missed <= motion.confirm_of - motion.confirm_hits))
 
@@ -183,30 +194,36 @@ def _update(
     rows, columns = pairs.rows, pairs.columns
     if not len(rows):
         return tracks
-    items = [scan.measurements[row] for row in rows]
-    noises = scan.noises_m2[rows] + _doubts_m2(tracks, scan, pairs)
+    items = [scan.measurements[row] for row in rows.tolist()]
+    hidden = completion(scan, *tracks.motion.overall, tracks.sizes_m, tracks.classed)
+    noises = scan.noises_m2[rows] + doubts_m2(tracks, scan, pairs, hidden)
     noises += worthless_m2(tracks, scan, pairs)
-    biases = scan.biases_m2[rows]
+    biases, positions = scan.biases_m2[rows], scan.positions_m[rows]
+    if hidden is not None:
+        positions = positions + hidden.shift_m[rows, columns]
+        biases[hidden.instead[rows, columns]] = 0.0
+        biases[:, range(3), range(3)] += hidden.spread_m2[rows, columns]
+        noises[:, range(3), range(3)] += hidden.fresh_m2[rows, columns]
     sensor = tracks.sensors.index(scan.sensor)
     # An error that two sensors do not share is new to the track that the other one led.
     strange = np.array(
-        [tracks.latest[column][1] != scan.sensor for column in columns], dtype=np.bool_
-    ) | np.array(
         [
-            tracks.rests[column, sensor] != item.sources
-            for column, item in zip(columns, items, strict=True)
+            before[1] != scan.sensor or rests != item.sources
+            for before, rests, item in zip(
+                tracks.latest[columns], tracks.rests[columns, sensor], items, strict=True
+            )
         ],
         dtype=np.bool_,
     )
     after = tracks.motion.take(columns).updated(
-        scan.positions_m[rows],
+        positions,
         noises + strange[:, None, None] * biases,
         [item.radial for item in items],
     )
     # Of two errors with an unknown correlation, the mean of the covariances bounds that of the
     # mean; the weight is how far the place followed the measurement.
-    own_m2 = np.trace(tracks.motion.overall[1][columns, :3, :3], axis1=1, axis2=2)
-    weight = own_m2 / (own_m2 + np.trace(noises, axis1=1, axis2=2))
+    own_m2 = tracks.motion.overall[1][:, _SPACE, _SPACE].sum(axis=1)[columns]
+    weight = own_m2 / (own_m2 + noises[:, _SPACE, _SPACE].sum(axis=1))
     all_biases, sizes = tracks.biases_m2.copy(), tracks.sizes_m.copy()
     all_biases[columns] += weight[:, None, None] * (biases - all_biases[columns])
     # A box at a stray distance has a wrong size; and what has no class shows a part of an object.
@@ -221,8 +238,9 @@ def _update(
     latest, rests = tracks.latest.copy(), tracks.rests.copy()
     hit_ns, heard_ns = tracks.hit_ns.copy(), tracks.heard_ns.copy()
     classed_ns = tracks.classed_ns.copy()
-    for row, column, item in zip(rows, columns, items, strict=True):
-        latest[column] = (*scan.order, int(row))
+    order = scan.order
+    for row, column, item in zip(rows.tolist(), columns.tolist(), items, strict=True):
+        latest[column] = (*order, row)
         rests[column, sensor] = item.sources
     classless = scan.classless[rows]
     memories = (scan.stamp_ns - classed_ns[columns]) / NS_PER_S / settings.motion.label_memory_s
@@ -232,8 +250,7 @@ def _update(
     heard_ns[columns, sensor] = scan.stamp_ns
     together_ns = tracks.together_ns.copy()
     together_ns[np.ix_(columns, columns)] = scan.stamp_ns
-    return replace(
-        tracks,
+    return tracks.changed(
         together_ns=together_ns,
         motion=tracks.motion.replaced(columns, after),
         evidence=tracks.evidence.added(
@@ -251,24 +268,6 @@ def _update(
         heard_ns=heard_ns,
         rests=rests,
     )
-
-
-def _doubts_m2(tracks: TrackSet, scan: Scan, pairs: Pairs) -> NDArray[np.float64]:
-    """What the measurements of pairs err by beyond their own covariances, float64 (n, 3, 3).
-
-    A stray distance says nothing. What is smaller than the object is the part of it that is not
-    hidden, and its middle lies aside by up to half of what is missing. What has no class and is
-    larger holds more than the object: its middle may lie anywhere within half of the difference
-    (variance of a uniform distribution).
-    """
-    rays = scan.rays[pairs.rows]
-    doubts = (pairs.stray * STRAY_SIGMA_M**2)[:, None, None] * rays[:, :, None] * rays[:, None]
-    missing = (tracks.sizes_m[pairs.columns] - scan.sizes_m[pairs.rows])[:, :2] / 2.0
-    vague = scan.classless[pairs.rows] & tracks.classed[pairs.columns]
-    beyond = np.minimum(missing, 0.0) ** 2 / 3.0 * (vague & scan.sized[pairs.rows])[:, None]
-    usual = vague[:, None] | (scan.sized[pairs.rows])[:, None]
-    doubts[:, [0, 1], [0, 1]] += np.maximum(missing, 0.0) ** 2 * usual + beyond
-    return np.asarray(doubts)
 
 
 def _begin(
@@ -298,8 +297,7 @@ def _begin(
         np.array([item.score for item in items]),
         np.zeros(count),
     )
-    return replace(
-        tracks,
+    return tracks.changed(
         motion=tracks.motion.joined(motion),
         evidence=evidence,
         biases_m2=np.concatenate([tracks.biases_m2, scan.biases_m2[new]]),

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from edge_mm_ros.datatypes import InvalidInput, Object3D
 from edge_mm_ros.pipelines.stamps import NS_PER_S, to_ns
 from edge_mm_ros.pipelines.tracking.measurement import Scan
+from edge_mm_ros.pipelines.tracking.reunion import reunions
 from edge_mm_ros.pipelines.tracking.step import step
 from edge_mm_ros.pipelines.tracking.tracks import MeasurementKey, TrackerSettings, TrackSet
+
+_IDS_PER_TRACK = 4  # more are not kept for long
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +76,7 @@ class Tracker:
         if place == len(self._entries) or self._entries[place].scan.order != scan.order:
             self._insert(scan, place)
             self._forget(self.tracks.stamp_ns - horizon_ns)
+        self._reunite()
         return self.tracks.objects(self.settings, self._id)
 
     def exchange(self, scan: Scan) -> None:
@@ -91,6 +97,31 @@ class Tracker:
             self._entries.append(_Entry(each, step(self.tracks, each, self.settings)))
         if len(pending) > 1:
             self._hand_over(shown)
+
+    def _reunite(self) -> None:
+        """Give tracks that are told for the first time the ids of lost ones that they go on from.
+
+        Until then nobody knows them, so the decision waits for all that is measured till then. The
+        lost ones end, in all kept states, so that no late scan brings them back.
+        """
+        tracks = self.tracks
+        known = np.array([born in self._ids for born in tracks.born], dtype=np.bool_)
+        if known.all():
+            return
+        begun = np.flatnonzero(tracks.told(self.settings) & ~known)
+        if not len(begun):
+            return
+        unseen = tracks.unseen_s > self.settings.source_s
+        lost = np.flatnonzero(known & tracks.confirmed & unseen)
+        pairs = reunions(tracks, begun, lost, self.settings.max_speed_mps / 2.0)
+        for one, other in pairs:
+            self._ids[tracks.born[one]] = self._ids.pop(tracks.born[other])
+        if pairs:
+            ended = {tracks.born[other] for _, other in pairs}
+            self._before = _without(self._before, ended)
+            self._entries = [
+                replace(entry, after=_without(entry.after, ended)) for entry in self._entries
+            ]
 
     def _id(self, born: MeasurementKey) -> str:
         if born not in self._ids:
@@ -119,5 +150,10 @@ class Tracker:
             return
         self._before = self._entries[settled - 1].after
         del self._entries[:settled]
-        known = set(self._before.born).union(*(entry.after.born for entry in self._entries))
-        self._ids = {born: name for born, name in self._ids.items() if born in known}
+        if len(self._ids) > _IDS_PER_TRACK * (1 + len(self.tracks)):
+            known = set(self._before.born).union(*(entry.after.born for entry in self._entries))
+            self._ids = {born: name for born, name in self._ids.items() if born in known}
+
+
+def _without(tracks: TrackSet, ended: set[MeasurementKey]) -> TrackSet:
+    return tracks.take(np.array([born not in ended for born in tracks.born], dtype=np.bool_))

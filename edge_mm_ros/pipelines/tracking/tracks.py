@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from itertools import chain, compress
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,6 +109,14 @@ class TrackSet:
     def __len__(self) -> int:
         return len(self.hit_ns)
 
+    def changed(self, **values: Any) -> TrackSet:
+        """With some attributes exchanged; several times as fast as `dataclasses.replace`."""
+        other = object.__new__(TrackSet)
+        known = self.__dict__
+        other.__dict__.update({name: known[name] for name in _FIELDS})
+        other.__dict__.update(values)
+        return other
+
     def take(self, keep: NDArray[np.bool_]) -> TrackSet:
         """Some tracks only."""
         if keep.all():
@@ -137,7 +147,7 @@ class TrackSet:
         """Which have a class, bool (n,)."""
         return self.evidence.classed
 
-    @property
+    @cached_property
     def unseen_s(self) -> NDArray[np.float64]:
         """Since when each was not measured, float64 (n,)."""
         return np.asarray((self.stamp_ns - self.hit_ns) / NS_PER_S)
@@ -176,33 +186,25 @@ class TrackSet:
         scores = scores * np.exp(-tracks.unseen_s / max(settings.coast_s, 1e-9))
         velocities = np.zeros((len(tracks), 3))
         velocities[:, :2] = means[:, [VX, VY]]
-        return tuple(
-            Object3D(
-                track_id(born), label, score, place, size, covariance, sources, velocity_mps=speed
-            )
-            for born, label, score, place, size, covariance, sources, speed in zip(
-                tracks.born,
-                labels,
-                scores.tolist(),
-                means[:, :3],
-                tracks.sizes_m,
-                covariances[:, :3, :3] + tracks.biases_m2,
-                tracks._sources(settings.source_s),
-                velocities,
-                strict=True,
-            )
+        spreads = covariances[:, :3, :3] + tracks.biases_m2
+        return Object3D.many(
+            map(track_id, tracks.born),
+            labels,
+            scores.tolist(),
+            means[:, :3],
+            tracks.sizes_m,
+            spreads,
+            tracks._sources(settings.source_s),
+            velocities,
         )
 
     def _sources(self, source_s: float) -> list[tuple[str, ...]]:
         oldest_ns = max(self.stamp_ns - to_ns(source_s), 0)
+        lately = self.heard_ns >= oldest_ns
         return [
-            tuple(
-                dict.fromkeys(
-                    source
-                    for when_ns, sources in zip(heard_ns, rests, strict=True)
-                    if when_ns >= oldest_ns
-                    for source in sources
-                )
-            )
-            for heard_ns, rests in zip(self.heard_ns.tolist(), self.rests.tolist(), strict=True)
+            tuple(dict.fromkeys(chain.from_iterable(compress(rests, heard))))
+            for heard, rests in zip(lately.tolist(), self.rests.tolist(), strict=True)
         ]
+
+
+_FIELDS = tuple(item.name for item in fields(TrackSet))

@@ -13,6 +13,8 @@ from difflib import SequenceMatcher
 from edge_mm_ros.datatypes import SpokenWord
 from edge_mm_ros.pipelines.phonetics import alike
 
+# Of words that are told, those below are often wrong; what is said next decides.
+_DOUBTFUL_PROBABILITY = 0.5
 # Words that lie further apart are different ones, however alike.
 _SAME_TIME_NS = 600_000_000
 # A word like another one in its place is that one misheard; an unlike one is another word.
@@ -98,22 +100,27 @@ class GrowingText:
         Args:
             heard: its words.
             until_ns: words that end later may be cut off, and wait, and so does the last one;
-                None: nobody speaks at the end of the sound, so that all are whole.
+                None: nobody speaks at the end of the sound, so that all are whole. Words from the
+                first doubtful one on wait anyway.
             urgent: words in lower case that never wait once two hypotheses agree on them.
 
         Returns:
             Whether more can be told than before.
         """
         rest = tuple(heard[continuation(self.told, heard) :])
+        if agreed(self.told, heard) == len(self.told):
+            self.told = tuple(heard[: len(self.told)])  # with the newest punctuation
+        common = agreed(self._pending, rest)
         count = len(rest)
         if until_ns is not None:
-            common = agreed(self._pending, rest)
             count = min(common, max(0, len(rest) - 1))
             while count and rest[count - 1].end_ns > until_ns:
                 count -= 1
-            for place in range(count, common):
-                if any(alike(key_of(rest[place].text), word) for word in urgent):
-                    count = place + 1
+        doubtful = (i for i in range(count) if rest[i].probability < _DOUBTFUL_PROBABILITY)
+        count = next(doubtful, count)
+        for place in range(count, common):
+            if any(alike(key_of(rest[place].text), word) for word in urgent):
+                count = place + 1
         self.told += rest[:count]
         self._pending = rest[count:]
         return count > 0

@@ -1,4 +1,4 @@
-"""The sound before an utterance, which the recogniser hears again for context."""
+"""Where the sound that the recogniser hears begins: a few told words back, for context."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from edge_mm_ros.pipelines.stamps import NS_PER_S, to_ns
 from edge_mm_ros.pipelines.transcription.resampling import SAMPLE_RATE_HZ
 from edge_mm_ros.pipelines.transcription.segmentation import Utterance
 
-# With this much sound a window of 15 s suffices for the recogniser.
-_ENOUGH_S = 12.0
+_KEPT_S = 12.0
 _MAX_GAP_S = 2.0
-# How far before the last word that was told a cut-off one is heard again.
-_RUN_UP_S = 1.0
-_EDGE_NS = 50_000_000
+PUNCTUATION = ".,;:!?\u2026-"
+# Words get their times to about that.
+_LEAD_NS = 100_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,19 +27,26 @@ class Sound:
     Attributes:
         samples: float32 (n,), 16 kHz.
         begin_ns: capture time of the first.
-        told: the words in it that were told already, with what came before.
+        told: the words at its beginning that were told already.
     """
 
     samples: NDArray[np.float32]
     begin_ns: int
     told: tuple[SpokenWord, ...] = ()
 
+    @property
+    def prefix(self) -> str:
+        """The told words; how the last of them ends is heard with what follows."""
+        return " ".join(word.text for word in self.told).rstrip(PUNCTUATION)
+
 
 class HeardBefore:
     """The last utterances, as far as they border on what comes next.
 
-    Whisper understands a sentence better that it hears from its beginning, and a word through
-    which a long utterance was cut can only be heard with what is before the cut.
+    Whisper understands a sentence better of which it knows the beginning, and a word through which
+    a long utterance was cut can only be heard with what is before the cut. What was told is not
+    recognised again, but for those last words: the time for a hypothesis hardly grows with the
+    utterance (Macháček et al. 2023 trim the sound at sentences).
     """
 
     def __init__(self) -> None:
@@ -51,39 +57,44 @@ class HeardBefore:
         self._samples = np.zeros(0, dtype=np.float32)
         self._begin_ns = 0
         self._words: tuple[SpokenWord, ...] = ()
-        self._cut = False
 
-    def with_context(self, utterance: Utterance, context_s: float) -> Sound:
-        """An utterance behind up to `context_s` of what came before it; more after a cut."""
-        begin_ns = utterance.samples_ns
-        earlier = self._until(begin_ns)
-        wanted_s = min(context_s, _ENOUGH_S - len(utterance.samples) / SAMPLE_RATE_HZ)
-        if self._cut and self._words:
-            wanted_s = max(wanted_s, (begin_ns - self._words[-1].end_ns) / NS_PER_S + _RUN_UP_S)
-        count = round(wanted_s * SAMPLE_RATE_HZ)
-        context = earlier[-count:] if count > 0 else earlier[:0]
-        begin_ns -= len(context) * NS_PER_S // SAMPLE_RATE_HZ
-        # Of an utterance that was cut, words behind the cut may have been told with it.
-        told = tuple(word for word in self._words if word.start_ns >= begin_ns - _EDGE_NS)
-        return Sound(np.concatenate([context, utterance.samples]), begin_ns, told)
+    def with_context(
+        self, utterance: Utterance, told: Sequence[SpokenWord], context_s: float
+    ) -> Sound:
+        """What is not told yet of an utterance, behind about `context_s` of what was told before.
 
-    def remember(self, utterance: Utterance, words: Sequence[SpokenWord], *, cut: bool) -> None:
-        """Keep an utterance that was recognised.
+        Without samples where all of it was told: an utterance may be cut before its last hypothesis
+        ends.
 
         Args:
-            utterance: it is complete.
-            words: what was told of it.
-            cut: whether its last words were left for what follows.
+            utterance: as it was heard so far.
+            told: its words that were told already.
+            context_s: seconds; 0: no words before the utterance, and only its last told one.
         """
+        earlier = self._until(utterance.samples_ns)
+        words = (*self._words, *told) if context_s > 0.0 else tuple(told)
+        if not words:
+            return Sound(utterance.samples, utterance.samples_ns)
+        end_ns = utterance.samples_ns + len(utterance.samples) * NS_PER_S // SAMPLE_RATE_HZ
+        if words[-1].end_ns >= end_ns:
+            return Sound(utterance.samples[:0], end_ns, words)
+        from_ns = words[-1].end_ns - to_ns(context_s)
+        known = tuple(word for word in words[:-1] if word.start_ns >= from_ns) + words[-1:]
+        samples = np.concatenate([earlier, utterance.samples])
+        begin_ns = utterance.samples_ns - len(earlier) * NS_PER_S // SAMPLE_RATE_HZ
+        skipped = max(0, (known[0].start_ns - _LEAD_NS - begin_ns) * SAMPLE_RATE_HZ // NS_PER_S)
+        return Sound(samples[skipped:], begin_ns + skipped * NS_PER_S // SAMPLE_RATE_HZ, known)
+
+    def remember(self, utterance: Utterance, words: Sequence[SpokenWord]) -> None:
+        """Keep an utterance that is complete, and what was told of it."""
         begin_ns = utterance.samples_ns
         joined = np.concatenate([self._until(begin_ns), utterance.samples])
         end_ns = begin_ns + len(utterance.samples) * NS_PER_S // SAMPLE_RATE_HZ
-        self._samples = joined[-round(_ENOUGH_S * SAMPLE_RATE_HZ) :]
+        self._samples = joined[-round(_KEPT_S * SAMPLE_RATE_HZ) :]
         self._begin_ns = end_ns - len(self._samples) * NS_PER_S // SAMPLE_RATE_HZ
         kept = (*self._words, *words)
         # They may reach beyond the sound: the recogniser had heard more before it was cut there.
         self._words = tuple(word for word in kept if word.start_ns >= self._begin_ns)
-        self._cut = cut
 
     def _until(self, time_ns: int) -> NDArray[np.float32]:
         """What is kept, cut or filled with silence up to a time; nothing where it is far off."""

@@ -23,7 +23,7 @@ from edge_mm_ros.pipelines.stamps import to_ns
 from edge_mm_ros.pipelines.transcription.agreement import GrowingText, continuation, key_of
 from edge_mm_ros.pipelines.transcription.confidence import confidence
 from edge_mm_ros.pipelines.transcription.guards import why_refused, without_remarks
-from edge_mm_ros.pipelines.transcription.hearing import HeardBefore, Sound
+from edge_mm_ros.pipelines.transcription.hearing import PUNCTUATION, HeardBefore, Sound
 from edge_mm_ros.pipelines.transcription.resampling import SAMPLE_RATE_HZ
 from edge_mm_ros.pipelines.transcription.segmentation import Ending, Utterance
 from edge_mm_ros.runtime import ModelHost
@@ -32,6 +32,8 @@ from edge_mm_ros.runtime import ModelHost
 _CUT_MARGIN_S = 0.35
 # The same, while somebody goes on speaking and the next hypothesis comes soon.
 _HOLD_BACK_S = 0.3
+# So much speech holds a word.
+_SURELY_S = 0.4
 
 
 @dataclass(frozen=True)
@@ -124,10 +126,30 @@ class Recognizer:
         last = self._last
         if last is not None and last.whole and last.end_ns == utterance.end_ns:
             return last  # only silence has come since
-        context_s = self.params.context_s if self._timed else 0.0
-        sound = self._before.with_context(utterance, context_s)
-        self._last = self._believed(utterance, sound, self._transcribe(sound.samples))
+        sound = Sound(utterance.samples, utterance.samples_ns)
+        told: tuple[SpokenWord, ...] = ()
+        if self._timed:
+            told = self._text.told
+            sound = self._before.with_context(utterance, told, self.params.context_s)
+        result = TranscriptionResult((), last.language if last else "", 0.0, after_prefix=True)
+        if len(sound.samples):
+            result = self._transcribe(sound.samples, sound.prefix)
+            if self._all_seems_said(utterance, told, sound, result):
+                sound = Sound(utterance.samples, utterance.samples_ns)
+                result = self._transcribe(sound.samples)
+        self._last = self._believed(utterance, told, sound, result)
         return self._last
+
+    @staticmethod
+    def _all_seems_said(
+        utterance: Utterance,
+        told: Sequence[SpokenWord],
+        sound: Sound,
+        result: TranscriptionResult,
+    ) -> bool:
+        """Whether the decoder ended behind the utterance before, though surely more is said."""
+        said = bool(told or result.segments)
+        return bool(sound.told) and not said and utterance.voiced_s >= _SURELY_S
 
     def _finish(self, utterance: Utterance, heard: _Hypothesis) -> Recognition:
         cut = utterance.ending is Ending.CUT and self._timed
@@ -137,7 +159,7 @@ class Recognizer:
             words = tuple(word for word in words if word.end_ns <= until_ns)
         words = self._text.finish(words)
         if words and self._timed:
-            self._before.remember(utterance, words, cut=cut)
+            self._before.remember(utterance, words)
         else:
             self._before.reset()
         self._begin()
@@ -146,24 +168,34 @@ class Recognizer:
         return Recognition(self._transcript(utterance, words, heard), heard.refused)
 
     def _believed(
-        self, utterance: Utterance, sound: Sound, result: TranscriptionResult
+        self,
+        utterance: Utterance,
+        told: tuple[SpokenWord, ...],
+        sound: Sound,
+        result: TranscriptionResult,
     ) -> _Hypothesis:
+        """All words of an utterance: those that were told, and what the result adds to them."""
         said = [_placed(segment, sound.begin_ns) for segment in result.segments]
         # An engine that tells no words cannot tell either which of them were heard before.
         self._timed = all(segment.words for segment in result.segments)
-        skipped = continuation(sound.told, [word for part in said for word in part])
-        words: list[SpokenWord] = []
+        skipped = 0
+        if not result.after_prefix:
+            skipped = continuation(sound.told, [word for part in said for word in part])
+        words = list(told)
         refused: list[str] = []
         for segment, part in zip(result.segments, said):
             new = without_remarks(part[skipped:])
             skipped = max(0, skipped - len(part))
             if part and not new and sound.told:
                 continue
-            reason = why_refused(_evidence(segment, new), utterance.voiced_s, self.params)
+            evidence = _evidence(segment, [*told, *new])
+            reason = why_refused(evidence, utterance.voiced_s, self.params)
             if reason:
                 refused.append(reason)
             else:
                 words += new
+        if result.after_prefix and told and len(words) > len(told):
+            words[len(told) - 1] = _ending_with(told[-1], result.prefix_ending)
         return _Hypothesis(
             utterance.end_ns,
             utterance.ending in (Ending.PAUSES, Ending.ENDED),
@@ -186,12 +218,12 @@ class Recognizer:
             words=tuple(words),
         )
 
-    def _transcribe(self, samples: NDArray[np.float32]) -> TranscriptionResult:
+    def _transcribe(self, samples: NDArray[np.float32], prefix: str = "") -> TranscriptionResult:
         name = self.params.transcription_model
         with self._host.lease(name) as model:
             if not isinstance(model, TranscriptionModel):
                 raise BackendError(f"model '{name}' does not transcribe speech")
-            return model.transcribe(samples, self.params.language)
+            return model.transcribe(samples, self.params.language, prefix)
 
 
 def _end_ns(utterance: Utterance, words: Sequence[SpokenWord]) -> int:
@@ -211,6 +243,10 @@ def _placed(segment: TranscribedSegment, begin_ns: int) -> list[SpokenWord]:
         )
         for word in segment.words or _interpolated(segment)
     ]
+
+
+def _ending_with(word: SpokenWord, punctuation: str) -> SpokenWord:
+    return replace(word, text=word.text.rstrip(PUNCTUATION) + punctuation)
 
 
 def _interpolated(segment: TranscribedSegment) -> list[TranscribedWord]:

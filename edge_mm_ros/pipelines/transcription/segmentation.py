@@ -17,6 +17,7 @@ from edge_mm_ros.pipelines.transcription.voice_activity import FRAME_SAMPLES
 
 _FRAME_S = FRAME_SAMPLES / SAMPLE_RATE_HZ
 _PAUSE_FRAMES = 5
+_BEGIN_S = 1.2
 
 
 class Ending(Enum):
@@ -128,6 +129,7 @@ class UtteranceSegmenter:
         self.speaking = False
         self._silent = 0
         self._unshown = 0
+        self._said = 0
 
     def push(self, frames: Sequence[NDArray[np.float32]], voice: Sequence[float]) -> list[Span]:
         """The utterances that end with these frames (512 samples each), and those that grow.
@@ -157,12 +159,13 @@ class UtteranceSegmenter:
                 self._frames.drop(len(self._frames.voice) - _frames_of(params.pre_roll_s))
                 return None
             self.speaking = True
-            self._silent = self._unshown = 0
+            self._silent = self._unshown = self._said = 0
         if probability >= params.speech_threshold:
             self._silent = 0
         elif probability < params.silence_threshold or self._silent:
             self._silent += 1
         self._unshown += 1
+        self._said += 1
         if self._silent >= _frames_of(params.end_silence_s):
             self.speaking = False
             return self._take(len(self._frames.voice), Ending.ENDED)
@@ -172,9 +175,15 @@ class UtteranceSegmenter:
             return None
         if self._silent == _frames_of(params.settle_s):
             return self._shown(Ending.PAUSES)
-        if not self._silent and self._unshown >= _frames_of(params.hypothesis_step_s):
+        if not self._silent and self._unshown >= self._frames_until_shown():
             return self._shown(Ending.GOES_ON)
         return None
+
+    def _frames_until_shown(self) -> int:
+        """The first words are waited for: an utterance that has just begun is shown more often."""
+        step_s = self.params.hypothesis_step_s
+        begun = self._said > _frames_of(step_s) and self._said <= _frames_of(_BEGIN_S)
+        return _frames_of(step_s / 2 if begun else step_s)
 
     def _shown(self, ending: Ending) -> Span | None:
         self._unshown = 0

@@ -62,7 +62,9 @@ def test_a_bridge_is_not_in_the_way_and_a_hanging_beam_is() -> None:
 
 
 def test_the_robot_itself_is_no_obstacle() -> None:
-    own = box(0.3, 0.0)
+    # So near, a LiDAR's beams lie closer together.
+    finer = [[0.0, 0.03 * right, 0.03 * up] for right in range(3) for up in range(3)]
+    own = np.vstack([box(0.3, 0.0) + shift for shift in finer])
     footprint = {"footprint_front_m": 0.6, "footprint_rear_m": 0.4, "footprint_side_m": 0.4}
     assert len(found(own)) == 1
     assert found(own, **footprint) == ()
@@ -128,3 +130,38 @@ def test_one_plane_shows_the_walls_of_a_small_room() -> None:
     room = ring(1.5, 360)
     room[:, 2] = 0.2
     assert len(found(room, flat=True)) == 8
+
+
+def drops(rng: np.random.Generator, share: float) -> Any:
+    """What fog throws back to the sensor: a share of its beams, from anywhere on their way."""
+    azimuths, heights = np.radians(np.arange(-60.0, 60.0, 0.5)), np.radians(np.arange(-15, 16, 2))
+    azimuth, height = (grid.reshape(-1) for grid in np.meshgrid(azimuths, heights))
+    lucky = rng.random(len(azimuth)) < share
+    away = 0.5 + rng.exponential(1.0, len(azimuth))
+    rays = np.column_stack(
+        [np.cos(height) * np.cos(azimuth), np.cos(height) * np.sin(azimuth), np.sin(height)]
+    )
+    return (rays * away[:, None])[lucky & (away < 2.5)] + [0.0, 0.0, 1.4]
+
+
+def test_a_cloud_of_drops_is_no_thing_and_what_stands_in_it_is() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        fog = drops(rng, 0.08)
+        assert len(fog) > 100
+        assert not [thing for thing in found(fog) if thing.birth is Birth.CONFIRMED]
+        things = found(np.vstack([fog, box(5.0, 1.0)]))
+        assert [round(t.position_m[0]) for t in things if t.birth is Birth.CONFIRMED] == [5]
+
+
+def test_where_a_thing_reaches_to_behind_its_front_is_told_as_an_error_that_lasts() -> None:
+    (thing,) = found(box(5.0, 0.0, (0.1, 1.1, 1.0)))
+    # Of a front of 1.1 m, the depth may be anything up to that: 0.5 m are taken.
+    assert thing.shared_m2 is not None
+    assert thing.shared_m2[0, 0] ** 0.5 >= 0.15
+    assert thing.seen_from_m == pytest.approx([0.0, 0.0, 1.4])
+
+
+def test_who_stands_half_a_metre_from_another_thing_is_told_apart() -> None:
+    things = found(np.vstack([box(4.0, 0.0, (0.2, 0.4, 1.2)), box(4.0, 0.9, (0.2, 0.4, 1.7))]))
+    assert sorted(round(float(thing.position_m[1]), 1) for thing in things) == [0.0, 0.9]

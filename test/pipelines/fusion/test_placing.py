@@ -195,8 +195,28 @@ def test_all_lidars_that_see_the_object_are_named_and_no_others() -> None:
     seen = look_at(view, clouds)
     (found,) = place_all("front", view, detections([box_around(someone)], ["person"]), seen, PARAMS)
     assert found.sensors == ("camera:front", "lidar:left", "lidar:right")
-    assert seen.offset_s == 0.02
+    assert seen.offsets_s == (0.0, 0.0, -0.02)
     assert error_m(found, someone) < 0.1
+    # Half of the points were 20 ms before the picture, so on average it stood there 10 ms before.
+    assert found.lead_s == pytest.approx(-0.01)
+
+
+def test_a_cloud_of_another_time_tells_when_and_how_far_the_object_may_be() -> None:
+    someone = person(6.0, 0.5)
+    points = cloud_of([someone]).points_m.astype(np.float64) + [0.0, 0.0, 1.8]
+    points = points[points[:, 2] > 0.2]
+    view, found = viewpoint(), []
+    for offset_s in (0.0, 0.04):
+        seen = look_at(view, [PlacedCloud("lidar:top", points, offset_s)])
+        picture = detections([box_around(someone)], ["person"])
+        found += place_all("front", view, picture, seen, PARAMS)
+    now, later = found
+    assert (now.lead_s, now.moved_m) == (0.0, 0.0)
+    assert later.lead_s == pytest.approx(0.04)
+    assert later.moved_m == pytest.approx(0.04 * PARAMS.max_speed_mps / 2.0)
+    assert later.position_m == pytest.approx(now.position_m)
+    gained = np.diag(later.covariance_m2 - now.covariance_m2)
+    assert gained == pytest.approx([later.moved_m**2, later.moved_m**2, 0.0], abs=1e-9)
 
 
 def test_a_fisheye_places_like_a_pinhole_camera() -> None:
@@ -273,6 +293,30 @@ def test_the_sides_tell_the_depth(sides: tuple[Side, Side], extent: float) -> No
         found = depth_of_sides(SIZE, both)
         assert found is not None
         assert found.extent_m == pytest.approx(extent, abs=0.02)
+
+
+@pytest.mark.parametrize("turn", range(-4, 5))
+def test_a_car_s_size_is_that_of_the_car_from_wherever_it_is_seen(turn: int) -> None:
+    """Rear and flank show; the size was told for what the car hides across the view before."""
+    bearing = 0.1 * turn
+    car = solid(12.0 * math.cos(bearing), 12.0 * math.sin(bearing), CAR, 0.0)
+    (found,) = place([box_around(car)], ["car"], cloud_of([car], rings=32))
+    assert found.size_m[:2] == pytest.approx([4.5, 1.8], abs=0.75)
+    assert found.sized
+
+
+def test_a_box_that_is_cut_tells_no_size() -> None:
+    car = solid(8.0, 6.0, CAR, 0.0)
+    (found,) = place([box_around(car)], ["car"], cloud_of([car], rings=32))
+    assert not found.sized
+
+
+def test_a_long_side_that_may_go_on_is_told_with_more_doubt() -> None:
+    whole = depth_of_sides(SIZE, (Side(0.0, 0.0), Side(1.0, 3.87)))
+    part = depth_of_sides(SIZE, (Side(0.0, 0.0), Side(0.7, 2.7)))
+    assert whole is not None
+    assert part is not None
+    assert part.sigma_m > whole.sigma_m + 0.2
 
 
 def test_sides_that_hardly_show_tell_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -127,7 +128,7 @@ def test_when_all_sensors_stop_all_are_told_and_no_zone_is_covered(played: Watch
         at_s = next(at for at, fault in played.fault_times(name) if at >= LAST_S and fault)
         assert at_s <= LAST_S + IN_TIME_S
     after = [item for at, item in played.coverages if at > LAST_S + IN_TIME_S]
-    assert len(after) >= 6  # told at 5 Hz although nothing is heard
+    assert len(after) >= 6  # told although nothing is heard
     for coverage in after:
         for zone in coverage.zones:
             assert (zone.covered, zone.seen_share, dict(zone.sensors)) == (False, 0.0, {})
@@ -180,6 +181,31 @@ def test_replay_gives_the_same() -> None:
     assert run() == run()
 
 
+def test_what_is_told_does_not_depend_on_when_the_clock_is_looked_at() -> None:
+    scenario = scene(2.0, ("lidar", "frozen", 0.4, 1.3), ("left", "silent", 0.6, 1.6))
+    records = list(Simulator(scenario).records())
+
+    def run(looks: int) -> WatchedScene:
+        """Besides the ticks, so many more between any two arrivals."""
+        played = WatchedScene(scenario)
+        for before, record in itertools.pairwise([records[0], *records]):
+            gap_ns = record.arrival_ns - before.arrival_ns
+            for part in range(1, looks + 1):
+                played.look_at(before.arrival_ns + gap_ns * part // (looks + 1))
+            played.play([record])
+        return played
+
+    once, often = run(0), run(3)
+    assert {state.fault.value for _, state in once.faults} >= {"frozen", "silent", "none"}
+    assert [state for _, state in once.faults] == [state for _, state in often.faults]
+    assert [told for _, told in once.coverages] == [told for _, told in often.coverages]
+    for one, other in zip(once.objects, often.objects, strict=True):
+        assert one[1].stamp_ns == other[1].stamp_ns
+        assert [(o.track_id, *o.position_m) for o in one[1].objects] == [
+            (o.track_id, *o.position_m) for o in other[1].objects
+        ]
+
+
 def test_a_blind_camera_is_found_by_what_the_others_see_and_covers_nothing() -> None:
     played = WatchedScene(scene(2.2, ("camera", "blind", 1.2, 2.2))).play()
     at_s, fault = played.fault_times("camera")[-1]
@@ -189,6 +215,28 @@ def test_a_blind_camera_is_found_by_what_the_others_see_and_covers_nothing() -> 
     assert entry is not None
     assert "camera" not in entry.sensors
     assert "camera" in entry.missing
+
+
+@pytest.mark.parametrize("sensor", ["radar", "left"])
+def test_a_sensor_that_hears_nothing_of_what_the_others_see_is_found(sensor: str) -> None:
+    """A radar and an ultrasonic sensor go on in time, and hold nothing."""
+    begin_s = 1.2
+    scenario = scenario_of(
+        actor("beside", "obstacle", (0.2, 3.0), size_m=[0.8, 0.6, 1.2]),
+        actor("walker", "person", *[(7.0, 1.0 - 0.2 * t) for t in range(5)]),
+        duration_s=3.0,
+        sensors=list(QUIET.values()),
+        walls=[{"from_m": [14.0, -8.0], "to_m": [14.0, 8.0]}],
+        outages=[{"sensor": sensor, "kind": "blind", "from_s": begin_s, "to_s": 3.0}],
+    )
+    played = WatchedScene(scenario).play()
+    told = played.fault_times(sensor)
+    assert [fault for _, fault in told] == ["none", "disagrees"]
+    assert begin_s < told[-1][0] <= begin_s + IN_TIME_S + LATENCY_S
+    message = next(s for _, s in reversed(played.faults) if s.sensor == sensor).message
+    assert "others see objects" in message
+    for other in {"radar", "left", "lidar", "camera"} - {sensor}:
+        assert "disagrees" not in {fault for _, fault in played.fault_times(other)}
 
 
 def test_a_clock_that_runs_behind_is_found_and_left_out() -> None:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from fakes.happenings import START, S, event, fall, keyword, speech, stale
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_mm_ros.datatypes import InvalidInput
-from edge_mm_ros.pipelines.summarization import NO_RECORD, EventRecord, EventWindow, answer
+from edge_mm_ros.bench.language_logs import event_log
+from edge_mm_ros.bench.language_speed import window_of
+from edge_mm_ros.datatypes import InvalidInput, SafetyLevel
+from edge_mm_ros.pipelines.summarization import (
+    NO_RECORD,
+    EventRecord,
+    EventWindow,
+    Times,
+    answer,
+    answers,
+    ungrounded,
+)
 
 
 def scene() -> EventWindow:
@@ -132,9 +144,47 @@ def test_a_question_about_a_time_is_answered_from_that_time(
     assert (text == NO_RECORD) == (not (fell or press or word))
 
 
+def test_a_word_whose_quotation_is_gone_is_still_told() -> None:
+    record = EventRecord(100)
+    record.add_event(keyword())
+    found = record.window(START, START + 20 * S)
+    for question in ("Did anyone say stop?", "What was said?"):
+        assert answer(question, found, START + 20 * S).startswith('14.0 s ago: "stop" was said')
+    assert answer("Did anyone say fire?", found, START + 20 * S) == NO_RECORD
+
+
+@pytest.mark.parametrize("seed", range(0, 300, 5))
+def test_an_answer_tells_every_danger_and_nothing_else(seed: int) -> None:
+    log = event_log(seed)
+    found, now_ns = window_of(log), log.end_ns
+    times = Times("ago", now_ns)
+    told = answer("What happened?", found, now_ns)
+    assert ungrounded(told, found, times) == ()
+    dangers = answer("Was there any danger?", found, now_ns)
+    grave = {i.rule for i in found.incidents if i.level is SafetyLevel.DANGER}
+    assert (dangers == NO_RECORD) == (not grave)
+    for rule in grave:
+        assert f"rule '{rule}'" in told
+        assert f"rule '{rule}'" in dangers
+    only = tuple(i for i in found.incidents if i.level is SafetyLevel.DANGER)
+    if only:
+        assert ungrounded(dangers, replace(found, incidents=only, transcripts=()), times) == ()
+
+
+def test_an_answer_that_fails_its_check_is_withheld_and_does_not_deny(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(answers, "event_sentences", lambda *_: ["The robot was stopped by a dog."])
+    text = answer("Did anybody fall?", scene(), START + 20 * S)
+    assert "dog" not in text
+    assert "There is a record of that" in text
+    monkeypatch.setattr(answers, "event_sentences", lambda *_: ["There were 2 events."])
+    assert "There is a record of that" in answer("What happened?", scene(), START + 20 * S)
+
+
 def test_how_many_are_counted() -> None:
     text = answer("How many dangers were there today?", timeline(), NOW)
-    assert text.startswith("There were 2 safety events, 2 of them at level danger. ")
+    assert text.startswith("There were 2 safety events, both of them at level danger. ")
     text = answer("How often was somebody in zone press?", timeline(), NOW)
     assert text.startswith("There was 1 safety event, at level danger. ")
 

@@ -10,8 +10,19 @@ from pathlib import Path
 import pytest
 from fakes.happenings import START, S, event, fall, keyword, speech, stale
 
-from edge_mm_ros.pipelines.summarization import Report, ReportBook, ReportNotWritten, write_report
-from edge_mm_ros.pipelines.summarization.report import MAX_ROWS, as_html, as_markdown
+from edge_mm_ros.bench.language_logs import event_log
+from edge_mm_ros.bench.language_speed import window_of
+from edge_mm_ros.datatypes import SafetyLevel
+from edge_mm_ros.pipelines.summarization import (
+    Report,
+    ReportBook,
+    ReportNotWritten,
+    Times,
+    ungrounded,
+    write_report,
+)
+from edge_mm_ros.pipelines.summarization import report as report_module
+from edge_mm_ros.pipelines.summarization.report import MAX_ROWS, _summary, as_html, as_markdown
 from edge_mm_ros.pipelines.summarization.report_picture import timeline_svg
 
 HOUR = 3600 * S
@@ -62,6 +73,27 @@ def test_markdown_has_summary_table_and_picture() -> None:
     assert "| 22:13:24 | goes on | danger | person\\_fallen | Person 7 has fallen" in text
     assert "At 22:13:24 UTC: person 7 has fallen" in text
     assert "Stop the robot, somebody fell down." in text
+
+
+@pytest.mark.parametrize("seed", range(2, 300, 7))
+def test_its_summary_tells_every_danger_and_passes_the_check_of_all_summaries(seed: int) -> None:
+    log = event_log(seed)
+    window = window_of(log)
+    text = _summary(Report(window))
+    assert ungrounded(text, window, Times("clock", window.start_ns)) == ()
+    for event_ in log.events:
+        if event_.level is SafetyLevel.DANGER:
+            assert f"rule '{event_.rule}'" in text
+
+
+def test_a_summary_that_fails_its_check_is_not_in_the_report(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(report_module, "write_template", lambda *_: "All is clear.")
+    page = as_html(report())
+    assert "All is clear" not in page
+    assert "No summary passed its check" in page
+    assert "person_fallen" in page  # the table has it
 
 
 def test_the_page_has_the_same_and_its_picture_is_inside() -> None:

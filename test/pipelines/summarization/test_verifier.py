@@ -41,8 +41,8 @@ FALL = "[f2] Then, at 4.6 s, person 7 had fallen, still going on at the end."
 WORD = '[f3] "stop" was said at 6.0 s.'
 STALE = "[f4] Sensor 'lidar/points' had been silent for 0.5 s at 7.5 s, still going on at the end."
 CARS = (
-    "[f5] Twice from 12.0 s to 14.0 s, car 4 and car 6 were nearer than 2 m, 1.4 m away at the "
-    "nearest, both still going on at the end."
+    "[f5] From 12.0 s on, car 4 and car 6 were nearer than 2 m once each, 1.4 m away at the "
+    "nearest, and this was still so for both of them at the end."
 )
 ALL = f"[f0] There were 6 safety events from 0.0 s to 20.0 s, 5 of them at level danger. {ZONE} {FALL} {WORD} {STALE} {CARS}"  # noqa: E501
 
@@ -61,6 +61,9 @@ def test_a_true_text_passes_without_its_citations() -> None:
         "[f1] Person 3 was in zone 'bay' from 1.0 s to 4.5 s.",
         "[f1] From 1.0 s to 4.5 s, person 3 was in zone 'bay', 1.8 m away at the nearest.",
         "[f1] Person 3 was in zone 'bay' at 1.0 s, lasting 3.5 s, 1.8 m away.",
+        "[f1] Person 3 was in zone 'bay' once, from 1.0 s until 4.5 s (sensor 'camera').",
+        "[f1] Between 1.0 s and 4.5 s, person 3 was in zone 'bay', by sensor 'camera'.",
+        "[f1] From 1.0 s on, person 3 was in zone 'bay', for 3.5 s.",
     ],
 )
 def test_it_may_be_said_in_other_ways(instead: str) -> None:
@@ -85,9 +88,9 @@ UNTRUE = {
     ),
     "goes on": (FALL, FALL.replace(", still going on at the end", ""), "that it still goes on"),
     "went on": (ZONE, ZONE.replace("for 3.5 s", "still going on at the end"), "goes on"),
-    "count": (CARS, CARS.replace("Twice", "3 times"), "'3' is not its count"),
-    "count left out": (CARS, CARS.replace("Twice from", "From"), "it happened 2 times"),
-    "some for all": (CARS, CARS.replace("both", "1 of them"), "'1 of them' is not its several"),
+    "count": (CARS, CARS.replace("once each", "3 times"), "'3' is not its count"),
+    "count left out": (CARS, CARS.replace(" once each", ""), "it happened 2 times"),
+    "some for all": (CARS, CARS.replace("both of", "1 of"), "'1 of them' is not its several"),
     "subjects": (CARS, CARS.replace("car 4 and car 6", "car 4"), "in no fact"),
     "twice": (WORD, f"{WORD} {WORD}", "f3 is told twice"),
     "no such fact": (WORD, f"{WORD} [f9] Car 4 exploded.", "there is no fact f9"),

@@ -16,8 +16,8 @@ from fakes.real_models import needs, real_host
 from helpers.scene import wait_until
 
 from edge_mm_ros.backends import BackendError, BackendRegistry
-from edge_mm_ros.bench.language import window_of
 from edge_mm_ros.bench.language_logs import event_log
+from edge_mm_ros.bench.language_speed import window_of
 from edge_mm_ros.datatypes import Summary
 from edge_mm_ros.model_repository import ModelRepository
 from edge_mm_ros.pipelines.summarization import (
@@ -128,6 +128,49 @@ def test_whatever_a_foreign_model_raises_a_summary_comes(tmp_path: Path) -> None
     summary = written(fake(tmp_path, speak)[0], scene())
     assert is_template(summary, scene())
     assert "fake_language:cpu: ZeroDivisionError: oops" in summary.reason
+
+
+@pytest.mark.parametrize(
+    ("pieces", "reason"),
+    [
+        ([b"[f1] bytes"], "TypeError"),
+        ([None, 7], "TypeError"),
+        (["\ud800\x00\u202e\n" * 9], "it is empty"),
+        (["[f1]" * 9], "f1 is told twice"),
+        (["[f" + "1" * 90 + "] x."], "there is no fact f1111"),
+        (["[f1] " * 100_000], "it did not end within 50 tokens"),
+        ([TRUE_TEXT.replace("[f", "(f")], "cites no fact"),
+        (['{"f1": "Person 3"}'], "cites no fact"),
+        ([TRUE_TEXT[:-9]], "has no end"),
+        (["", "", ""], "it is empty"),
+    ],
+    ids=["bytes", "no text", "odd characters", "only ids", "a long id", "half a megabyte",
+         "brackets", "JSON", "cut off", "nothing"],
+)  # fmt: skip
+def test_a_malformed_text_is_replaced_with_the_reason(
+    tmp_path: Path, pieces: list[object], reason: str
+) -> None:
+    summary = written(fake(tmp_path, lambda: iter(pieces))[0], scene())  # type: ignore[arg-type]
+    assert is_template(summary, scene())
+    assert reason in f"{summary.reason} {summary.rejected}"
+
+
+def test_the_model_has_to_end_before_the_deadline(tmp_path: Path) -> None:
+    """So that there is time for the template, on a busy machine too."""
+    clock = Clock()
+    until_s: list[float] = []
+
+    def speak() -> Iterator[str]:
+        for _ in range(10**6):
+            clock.now_ns += S // 1000
+            until_s.append((clock.now_ns - START) / S)
+            yield "zone "
+
+    host, _ = fake(tmp_path, speak)
+    summary = written(host, scene(), clock, deadline_s=3.0, max_tokens=10**6)
+    assert summary.reason == "the model exceeded its deadline of 3 s"
+    wait_until(lambda: host.status()[0].leases == 0)
+    assert 2.9 < until_s[-1] < 2.99
 
 
 def test_a_model_over_its_deadline_is_cancelled_and_replaced(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fakes.measured import measured, scan
@@ -16,6 +18,7 @@ def pairs(
     sigma_m: float = 0.2,
     shares: list[list[float]] | None = None,
     unseen_s: list[float] | None = None,
+    heights_m: list[float] | None = None,
 ) -> dict[int, int]:
     count = len(places_m)
     means = np.zeros((count, 6))
@@ -24,6 +27,9 @@ def pairs(
     covariances = np.tile(np.eye(6) * sigma_m**2, (count, 1, 1))
     likeness = np.ones((len(items), count)) if shares is None else np.array(shares)
     unseen = np.zeros(count) if unseen_s is None else np.array(unseen_s)
+    sizes = np.tile([0.5, 0.5, 1.8], (count, 1))
+    if heights_m is not None:
+        sizes[:, 2] = heights_m
     found = assign(
         scan(0.0, *items),
         Candidates(
@@ -32,7 +38,8 @@ def pairs(
             np.zeros((count, 3, 3)),
             likeness,
             unseen,
-            np.tile([0.5, 0.5, 1.8], (count, 1)),
+            sizes,
+            np.ones(count, dtype=np.bool_),
         ),
     )
     return dict(zip(found.rows.tolist(), found.columns.tolist(), strict=True))
@@ -89,3 +96,45 @@ def test_a_radial_velocity_gates_too(speed: float, expected: dict[int, int]) -> 
 def test_no_measurements_or_no_tracks_give_no_pairs() -> None:
     assert pairs([], [(5.0, 0.0)], shares=[]) == {}
     assert pairs([measured((5.0, 0.0))], []) == {}
+
+
+def box(place_m: tuple[float, float], height_m: float) -> Measurement:
+    """As a camera's box gives it."""
+    return replace(
+        measured(place_m, sigma_m=0.1),
+        origin_m=np.array([0.0, 0.0, 1.2]),
+        size_m=np.array([0.5, 0.5, height_m]),
+    )
+
+
+def test_heights_tell_two_people_in_one_place_apart() -> None:
+    boxes = [box((5.0, 0.02), 1.8), box((5.0, -0.02), 1.6)]
+    # By their places alone the first one would be the first track, which is 1.6 m tall.
+    tracks = [(5.0, 0.05), (5.0, -0.05)]
+    assert pairs(boxes, tracks, heights_m=[1.6, 1.8]) == {0: 1, 1: 0}
+    assert pairs(boxes, tracks, heights_m=[1.8, 1.6]) == {0: 0, 1: 1}
+    assert pairs(boxes, tracks, heights_m=[1.7, 1.7]) == {0: 0, 1: 1}
+
+
+@pytest.mark.parametrize("height_m", [0.4, 1.0, 1.8, 2.5])
+def test_another_height_rules_no_pair_out(height_m: float) -> None:
+    # Whose feet are hidden, or who falls, is still who they were.
+    assert pairs([box((5.0, 0.0), height_m)], [(5.0, 0.2)]) == {0: 0}
+
+
+def test_a_height_at_a_vague_distance_says_little() -> None:
+    camera_alone = replace(box((5.0, 0.02), 1.8), noise_m2=np.diag([1.0, 0.01, 0.01]))
+    # At a distance of 5 m +- 1 m, 1.8 m may well be 1.6 m: the nearer one it is.
+    tracks = [(5.0, 0.1), (5.0, -0.14)]
+    assert pairs([camera_alone], tracks, 0.1, heights_m=[1.6, 1.8]) == {0: 0}
+
+
+def test_pairs_are_those_of_all_pairs_weighed_one_by_one() -> None:
+    """Far pairs are left out early; that must not change who belongs to whom."""
+    rng = np.random.default_rng(3)
+    places = rng.uniform(-8.0, 8.0, (12, 2))
+    items = [box((x, y), 1.8) for x, y in places + rng.normal(0.0, 0.1, places.shape)]
+    found = pairs(items, [(float(x), float(y)) for x, y in places])
+    for row, column in found.items():
+        assert pairs([items[row]], [tuple(places[column])]) == {0: 0}
+    assert found == {index: index for index in range(12)}

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 
 from edge_mm_ros.params.tracking import TrackingParams
 from edge_mm_ros.pipelines.tracking import RadialVelocity
-from edge_mm_ros.pipelines.tracking.imm import Estimates, radial_velocity
+from edge_mm_ros.pipelines.tracking.imm import Estimates, inverse_of_symmetric, radial_velocity
 
 PARAMS = TrackingParams()
 
@@ -85,3 +85,43 @@ def test_a_radial_velocity_tells_the_speed_at_once() -> None:
     assert mean[0, 3] == pytest.approx(-1.4, abs=0.1)
     assert np.sqrt(covariance[0, 3, 3]) < 0.15
     assert np.sqrt(covariance[0, 4, 4]) == pytest.approx(1.5, abs=0.01)  # across, nothing is known
+
+
+def test_an_update_is_that_of_the_textbook() -> None:
+    """K = P H' S^-1, x + K (z - H x), (I - K H) P, model by model; with a radial velocity too."""
+    rng = np.random.default_rng(5)
+    roots = rng.normal(size=(2, 2, 6, 6))
+    before = Estimates(
+        rng.normal(size=(2, 2, 6)) + 4.0, roots @ roots.swapaxes(-1, -2), np.full((2, 2), 0.5)
+    )
+    radial = RadialVelocity(0.3, 0.2, np.array([0.5, -1.0, 0.2]))
+    places, noise = rng.normal(size=(2, 3)) + 4.0, np.eye(3) * 0.25
+    after = before.updated(places, np.stack([noise, noise]), [None, radial])
+    for model in range(2):
+        states = before.means[1, model][None]
+        expected, slope = radial_velocity(states, radial)
+        for track, observe, gap, spread in (
+            (0, np.eye(3, 6), places[0] - before.means[0, model, :3], noise),
+            (
+                1,
+                np.vstack([np.eye(3, 6), slope]),
+                np.append(places[1] - before.means[1, model, :3], 0.3 - expected),
+                np.diag([0.25, 0.25, 0.25, 0.04]),
+            ),
+        ):
+            covariance = before.covariances[track, model]
+            gain = covariance @ observe.T @ np.linalg.inv(observe @ covariance @ observe.T + spread)
+            assert_allclose(after.means[track, model], before.means[track, model] + gain @ gap)
+            assert_allclose(
+                after.covariances[track, model],
+                (np.eye(6) - gain @ observe) @ covariance,
+                atol=1e-9,
+            )
+
+
+def test_inverses_of_many_small_matrices() -> None:
+    roots = np.random.default_rng(1).normal(size=(7, 3, 3))
+    matrices = roots @ roots.swapaxes(-1, -2) + np.eye(3)
+    inverses, determinants = inverse_of_symmetric(matrices)
+    assert_allclose(inverses @ matrices, np.tile(np.eye(3), (7, 1, 1)), atol=1e-12)
+    assert_allclose(determinants, np.linalg.det(matrices))

@@ -155,3 +155,13 @@ def test_who_starts_to_walk_behind_something_comes_out_under_the_same_id() -> No
         )
         shown |= {item.track_id for item in found}
     assert shown == {"1"}
+
+
+def test_a_cluster_that_holds_two_people_moves_neither() -> None:
+    tracker = Tracker()
+    for step in range(11):
+        tracker.update(scan(0.1 * step, boxed((8.0, 0.3)), boxed((8.0, -0.3))))
+    both = replace(cluster((8.0, 0.0)), size_m=np.array([0.5, 0.9, 1.7]))
+    for step in range(11, 15):
+        found = tracker.update(scan(0.1 * step, both, sensor="top"))
+    assert sorted(abs(round(float(item.position_m[1]), 1)) for item in found) == [0.3, 0.3]

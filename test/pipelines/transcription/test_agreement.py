@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,6 +62,24 @@ def test_words_at_the_end_of_the_sound_wait() -> None:
     for _ in range(2):
         text.hear(words("it was the best of"), until_ns=round(0.9 * S))
     assert text_of(text.told) == "it was"
+
+
+def test_a_doubtful_word_waits_with_all_that_follows() -> None:
+    sure = words("it was the best of times")
+    doubtful = [*sure[:2], replace(sure[2], probability=0.4), *sure[3:]]
+    text = GrowingText()
+    for _ in range(3):
+        text.hear(doubtful, until_ns=9 * S)
+    assert text_of(text.told) == "it was"
+    text.hear(sure, until_ns=9 * S)
+    assert text_of(text.told) == "it was the best of"
+
+
+def test_told_words_take_the_newest_punctuation() -> None:
+    text = GrowingText()
+    text.hear(words("Fall."))
+    text.hear(words("Fall, then"), until_ns=9 * S)
+    assert text_of(text.told) == "Fall,"
 
 
 def test_in_a_pause_all_words_are_whole() -> None:

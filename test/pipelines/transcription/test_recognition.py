@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,18 +34,23 @@ Said = list[tuple[str, float, float]]
 class ScriptedWhisper:
     """Knows what is said when; the samples tell which stretch of it is asked.
 
-    A word of which a part is missing comes out wrong; times are off by up to 40 ms.
+    A word of which a part is missing comes out wrong; times are off by up to 40 ms. Asked with a
+    prefix, it tells what follows that, where it takes one.
     """
 
     memory_bytes = device_memory_bytes = 0
     device = "cpu"
 
-    def __init__(self, said: Said, *, timed: bool = True, **measures: float) -> None:
+    def __init__(
+        self, said: Said, *, timed: bool = True, takes_prefix: bool = True, **measures: float
+    ) -> None:
         self.said = said
         self.timed = timed
+        self.takes_prefix = takes_prefix
         self.measures = measures
         self.report: dict[str, str] = {}
         self.asked: list[float] = []
+        self.prefixes: list[str] = []
         self._random = np.random.default_rng(7)
 
     def warm_up(self) -> None:
@@ -53,8 +59,12 @@ class ScriptedWhisper:
     def close(self) -> None:
         """Nothing to free."""
 
-    def transcribe(self, samples: NDArray[np.float32], language: str = "") -> TranscriptionResult:
+    def transcribe(
+        self, samples: NDArray[np.float32], language: str = "", prefix: str = ""
+    ) -> TranscriptionResult:
         """The words between the first sample and the last."""
+        after_prefix = bool(prefix) and self.takes_prefix
+        self.prefixes.append(prefix)
         begin_s = float(samples[0]) / RATE
         end_s = begin_s + len(samples) / RATE
         self.asked.append(len(samples) / RATE)
@@ -72,8 +82,12 @@ class ScriptedWhisper:
                     0.9,
                 )
             )
+        if after_prefix:
+            heard = [word.text for word in words]
+            last = prefix.split()[-1]
+            words = words[heard.index(last) + 1 if last in heard else len(prefix.split()) :]
         if not words:
-            return TranscriptionResult((), "en", 1.0)
+            return TranscriptionResult((), "en", 1.0, after_prefix)
         given_measures = {
             "average_log_probability": -0.2,
             "no_speech_probability": 0.0,
@@ -87,7 +101,7 @@ class ScriptedWhisper:
             **given_measures,
             words=tuple(words) if self.timed else (),
         )
-        return TranscriptionResult((segment,), "en", 1.0)
+        return TranscriptionResult((segment,), "en", 1.0, after_prefix)
 
 
 class ScriptedHost:
@@ -154,15 +168,17 @@ def texts(said: Said) -> str:
     return " ".join(text for text, _, _ in said)
 
 
-def test_ten_minutes_of_speech_without_a_pause_lose_and_double_nothing() -> None:
+@pytest.mark.parametrize("takes_prefix", [True, False])
+def test_ten_minutes_of_speech_without_a_pause_lose_and_double_nothing(takes_prefix: bool) -> None:
     random = np.random.default_rng(11)
     lengths = [(random.uniform(0.15, 0.6), random.uniform(0.0, 0.08)) for _ in range(1500)]
     said = spoken(lengths)
     assert said[-1][2] > 600.0
-    model = ScriptedWhisper(said)
-    found = transcripts(said, model)
+    model = ScriptedWhisper(said, takes_prefix=takes_prefix)
+    found = transcripts(said, model, context_s=3.0)
     assert finals(found) == texts(said)
-    assert max(model.asked) <= 28.0
+    # What was told is not heard again, but for the context: no hypothesis takes longer than others.
+    assert max(model.asked) <= 3.0 + 2.5
 
 
 @settings(max_examples=25, deadline=None)
@@ -171,11 +187,15 @@ def test_ten_minutes_of_speech_without_a_pause_lose_and_double_nothing() -> None
         st.tuples(st.floats(0.15, 0.9), st.sampled_from([0.0, 0.05, 0.3, 0.7, 3.0])),
         min_size=1,
         max_size=60,
-    )
+    ),
+    st.booleans(),
+    st.sampled_from([0.0, 3.0]),
 )
-def test_every_word_is_told_once_and_none_is_taken_back(lengths: list[tuple[float, float]]) -> None:
+def test_every_word_is_told_once_and_none_is_taken_back(
+    lengths: list[tuple[float, float]], takes_prefix: bool, context_s: float
+) -> None:
     said = spoken(lengths)
-    found = transcripts(said, context_s=4.0)
+    found = transcripts(said, ScriptedWhisper(said, takes_prefix=takes_prefix), context_s=context_s)
     assert finals(found) == texts(said)
     told: dict[int, tuple[str, ...]] = {}
     for each in found:
@@ -183,6 +203,50 @@ def test_every_word_is_told_once_and_none_is_taken_back(lengths: list[tuple[floa
         before = told.get(each.start_ns, ())
         assert words[: len(before)] == before
         told[each.start_ns] = words
+
+
+def test_the_words_told_before_are_the_prefix_of_what_is_heard_next() -> None:
+    said = spoken([(0.4, 0.1)] * 4 + [(0.4, 0.8)] + [(0.4, 0.1)] * 3)
+    model = ScriptedWhisper(said)
+    found = transcripts(said, model, incremental=False, context_s=1.2)
+    assert finals(found) == texts(said)
+    # The second utterance is heard behind those words of the first that lie within 1.2 s.
+    assert model.prefixes == ["", texts(said[3:5])]
+
+
+class SaysAllIsSaid(ScriptedWhisper):
+    """Tells nothing behind a prefix, as a decoder does that takes it for a whole sentence."""
+
+    def transcribe(
+        self, samples: NDArray[np.float32], language: str = "", prefix: str = ""
+    ) -> TranscriptionResult:
+        """Nothing, or all."""
+        result = super().transcribe(samples, language, prefix)
+        return replace(result, segments=()) if prefix else result
+
+
+def test_where_nothing_follows_the_words_before_an_utterance_is_heard_alone() -> None:
+    said = spoken([(0.5, 0.1), (0.5, 0.8), (0.5, 0.1), (0.5, 0.0)])
+    model = SaysAllIsSaid(said)
+    assert finals(transcripts(said, model, incremental=False)) == texts(said)
+    assert model.prefixes == ["", texts(said[:2]), ""]
+
+
+class EndsDifferently(ScriptedWhisper):
+    """Takes each prefix for the end of a clause."""
+
+    def transcribe(
+        self, samples: NDArray[np.float32], language: str = "", prefix: str = ""
+    ) -> TranscriptionResult:
+        """The words, and a comma behind what was told."""
+        return replace(super().transcribe(samples, language, prefix), prefix_ending=",")
+
+
+def test_the_punctuation_of_a_told_word_is_that_of_the_last_hypothesis() -> None:
+    said = spoken([(0.4, 0.05)] * 4)
+    found = transcripts(said, EndsDifferently(said))
+    assert found[0].text == said[0][0]
+    assert found[-1].text.split()[0] == f"{said[0][0]},"
 
 
 def test_words_bear_capture_stamps() -> None:
