@@ -1,8 +1,9 @@
 """One window of sound through a Whisper of ``faster-whisper``, with the time of every word.
 
 The engine's own `transcribe` pads every sound to 30 s, and the encoder takes its time for all of
-it. Utterances are much shorter: a window of 10 s gives the same text in a fraction of the time. Words
-get their times by the cross-attention of the decoder (Radford et al. 2022, as in openai-whisper).
+it. Utterances are much shorter: a window of 10 s gives the same text in a fraction of the time.
+Words get their times by the cross-attention of the decoder (Radford et al. 2022, as in
+openai-whisper).
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class SpeechTranscriberParams(NodeParams):
     )
     hypothesis_step_s: float = parameter(
         0.3,
-        "Speech after which a growing utterance is recognised again; at its begin, half of that.",
+        "Speech after which a growing utterance is recognised again; in its first 1.2 s, half.",
         unit="s",
         live=True,
         ge=0.1,

@@ -180,10 +180,12 @@ class UtteranceSegmenter:
         return None
 
     def _frames_until_shown(self) -> int:
-        """The first words are waited for: an utterance that has just begun is shown more often."""
+        """The first words are waited for: once there may be one, it is shown more often."""
         step_s = self.params.hypothesis_step_s
-        begun = self._said > _frames_of(step_s) and self._said <= _frames_of(_BEGIN_S)
-        return _frames_of(step_s / 2 if begun else step_s)
+        first = _frames_of(1.5 * step_s)
+        if self._said <= first:
+            return first
+        return _frames_of(step_s / 2 if self._said <= _frames_of(_BEGIN_S) else step_s)
 
     def _shown(self, ending: Ending) -> Span | None:
         self._unshown = 0
