@@ -58,6 +58,8 @@ def tell_live(host: ModelHost, params: SpeechTranscriberParams, sound: Sound) ->
     def recognize(utterance: Utterance) -> None:
         if not utterance.complete and utterance.start_ns in overtaken:
             return
+        if finder.will_outdate(utterance, recognizer.has_told(utterance)):
+            return
         transcript = recognizer.recognize(utterance).transcript
         if transcript is not None:
             told.append(Told(transcript, time.perf_counter() - begun_s))

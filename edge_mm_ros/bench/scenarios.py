@@ -21,6 +21,7 @@ SCENARIOS: Mapping[str, str] = MappingProxyType(
         "fusion": "tracks of simulated scenes against truth, a SORT-style tracker beside; speed",
         "sensor_loss": "each sensor removed in turn: alarms, zones without coverage, events",
         "speech": "live transcripts: word errors, delays, inventions, a spoken stop; bare beside",
+        "voice": "a critical alarm while an answer is spoken: the answer cut, the alarm heard",
         "isolation": "the detector while speech and language run on the same cores",
     }
 )

@@ -88,17 +88,20 @@ def with_noise(sound: Sound, snr_db: float) -> Sound:
     return np.clip(sound + noise, -1.0, 1.0).astype(np.float32)
 
 
-def non_speech(total_s: float, voices: Sequence[Sound]) -> Iterator[tuple[str, Sound]]:
+def non_speech(
+    total_s: float, voices: Sequence[Sound], seed: int = _SEED
+) -> Iterator[tuple[str, Sound]]:
     """Every kind of noise at every loudness, named, together `total_s` long.
 
     Args:
         total_s: length of all, seconds.
         voices: speech of which babble is made: many voices at once, backwards, so that no word
             of them can be understood.
+        seed: of all that is random.
     """
     kinds = (len(_NOISES) + 1) * len(LOUDNESSES) + 2
     count = round(total_s / kinds * RATE_HZ)
-    random = np.random.default_rng(_SEED)
+    random = np.random.default_rng(seed)
     yield "silence", np.zeros(count, np.float32)
     for loudness in LOUDNESSES:
         for name, make in _NOISES.items():

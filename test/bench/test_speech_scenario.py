@@ -115,6 +115,15 @@ def test_noise_has_its_loudness_and_its_length() -> None:
     assert not found["silence"].any()
 
 
+def test_noise_follows_its_seed() -> None:
+    voice = np.sin(np.arange(RATE_HZ) / 20).astype(np.float32)
+    first, again, other = (dict(non_speech(40.0, [voice], seed)) for seed in (5, 5, 6))
+    assert all(np.array_equal(first[name], again[name]) for name in first)
+    same = [name for name in first if np.array_equal(first[name], other[name])]
+    assert same == ["silence", *(f"hum {loudness:g}" for loudness in LOUDNESSES)]
+    assert all(np.array_equal(first[name], sound) for name, sound in non_speech(40.0, [voice]))
+
+
 def test_noise_is_mixed_at_its_ratio() -> None:
     voice = (0.2 * np.sin(np.arange(5 * RATE_HZ) / 20)).astype(np.float32)
     noise = with_noise(voice, 10.0) - voice

@@ -26,8 +26,9 @@ CAMERA = RigidTransform.from_xyz_rpy((0.2, 0.0, 1.6), (0.0, 0.0, 0.0)) @ BODY_FR
 PARAMS = SensorFusionParams(cameras=("front",), lidars=("top",))
 
 
-def viewpoint() -> Viewpoint:
-    calibration = CameraCalibration(WIDTH, HEIGHT, K, "", np.zeros(0), "optical")
+def viewpoint(model: str = "") -> Viewpoint:
+    """The camera, with a lens of a distortion model whose coefficients are zeros."""
+    calibration = CameraCalibration(WIDTH, HEIGHT, K, model, np.zeros(0), "optical")
     return Viewpoint(CameraProjection(calibration), CAMERA)
 
 

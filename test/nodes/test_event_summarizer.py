@@ -145,8 +145,10 @@ def test_grounded_text_comes_with_the_models_name_and_the_spoken_words(
     [
         (lambda: iter(["A dog ran off."]), "'A dog ran off.' cites no fact"),
         (lambda: itertools.repeat("zone "), "did not end within 768 tokens"),
+        (lambda: iter(["", "\x00\u202e\n"]), "it is empty"),
+        (lambda: iter(['{"f1": "Person 3"}']), "cites no fact"),
     ],
-    ids=["ungrounded", "endless"],
+    ids=["ungrounded", "endless", "empty", "JSON"],
 )
 def test_text_that_cannot_be_used_is_replaced_by_the_template_with_the_reason(
     scene_with: Callable[..., Scene], speak: Callable[[], Iterator[str]], reason: str

@@ -13,8 +13,9 @@ from difflib import SequenceMatcher
 from edge_mm_ros.datatypes import SpokenWord
 from edge_mm_ros.pipelines.phonetics import alike
 
-# Of words that are told, those below are often wrong; what is said next decides.
+# Of words that are told, those below are often wrong; what is said next decides, for so long.
 _DOUBTFUL_PROBABILITY = 0.5
+_DECIDED_NS = 1_000_000_000
 # Words that lie further apart are different ones, however alike.
 _SAME_TIME_NS = 600_000_000
 # A word like another one in its place is that one misheard; an unlike one is another word.
@@ -82,6 +83,13 @@ def agreed(before: Sequence[SpokenWord], now: Sequence[SpokenWord]) -> int:
     return count
 
 
+def _is_refrain(words: Sequence[SpokenWord]) -> bool:
+    """Whether they are several words that come twice or more, and nothing else."""
+    keys = [key_of(word.text) for word in words]
+    lengths = range(2, len(keys) // 2 + 1)
+    return any(keys[length:] == keys[:-length] for length in lengths)
+
+
 class GrowingText:
     """The words of one utterance: once told they stay."""
 
@@ -101,7 +109,8 @@ class GrowingText:
             heard: its words.
             until_ns: words that end later may be cut off, and wait, and so does the last one;
                 None: nobody speaks at the end of the sound, so that all are whole. Words from the
-                first doubtful one on wait anyway.
+                first doubtful one on wait anyway; once any are told, until a second more is heard.
+                A refrain waits: it goes on otherwise, or is the beginning of a loop.
             urgent: words in lower case that never wait once two hypotheses agree on them.
 
         Returns:
@@ -111,19 +120,23 @@ class GrowingText:
         if agreed(self.told, heard) == len(self.told):
             self.told = tuple(heard[: len(self.told)])  # with the newest punctuation
         common = agreed(self._pending, rest)
-        count = len(rest)
+        count = 0 if _is_refrain(heard) else len(rest)
         if until_ns is not None:
-            count = min(common, max(0, len(rest) - 1))
+            count = min(count, common, max(0, len(rest) - 1))
             while count and rest[count - 1].end_ns > until_ns:
                 count -= 1
-        doubtful = (i for i in range(count) if rest[i].probability < _DOUBTFUL_PROBABILITY)
-        count = next(doubtful, count)
+        count = next((i for i in range(count) if self._doubts(rest[i], rest[-1].end_ns)), count)
         for place in range(count, common):
             if any(alike(key_of(rest[place].text), word) for word in urgent):
                 count = place + 1
         self.told += rest[:count]
         self._pending = rest[count:]
         return count > 0
+
+    def _doubts(self, word: SpokenWord, heard_ns: int) -> bool:
+        """Whether what is said next may still change a word; or nobody may have said it."""
+        decided = bool(self.told) and heard_ns - word.end_ns >= _DECIDED_NS
+        return word.probability < _DOUBTFUL_PROBABILITY and not decided
 
     def finish(self, heard: Sequence[SpokenWord]) -> tuple[SpokenWord, ...]:
         """All words, with the last hypothesis's punctuation where it has the same words."""

@@ -16,7 +16,7 @@ from edge_mm_ros.params.safety_rules import words_of
 from edge_mm_ros.params.speech_transcriber import SpeechTranscriberParams
 
 _CLEAR_LOG_PROBABILITY = -0.8
-_CLEAR_NO_SPEECH = 0.5
+_CLEAR_NO_SPEECH = 0.2
 # People do say "no no no no" and "help me, help me, help me".
 _LOOP_TIMES_SHORT = 7
 _LOOP_LONG = 3
@@ -96,7 +96,7 @@ def why_refused(
     if not log_probability >= params.min_log_probability:
         return f"too uncertain (mean log probability {log_probability:.2f})"
     words = words_of(text)
-    if _loops(words):
+    if _repeats(words):
         return f"a loop ('{text[:40]}')"
     if len(words) > _WORDS_AT_ONCE + _WORDS_PER_S * voiced_s:
         return f"{len(words)} words in {voiced_s:.1f} s of speech"
@@ -104,14 +104,22 @@ def why_refused(
         segment.no_speech_probability < _CLEAR_NO_SPEECH
         and log_probability > _CLEAR_LOG_PROBABILITY
     )
-    if not clear and _is_phantom(text):
+    phantoms = _phantoms_in(text)
+    if phantoms > 1 or (phantoms and not clear):
         return f"'{text}' is what the recogniser makes of silence"
     if segment.no_speech_probability > params.max_no_speech:
         return f"no speech (probability {segment.no_speech_probability:.2f})"
     return ""
 
 
-def _loops(words: Sequence[str]) -> bool:
+def loops(segment: TranscribedSegment, params: SpeechTranscriberParams) -> bool:
+    """Whether a segment says the same again and again, as nobody does."""
+    text = spoken_text(segment.text)
+    repeated = segment.compression_ratio > params.max_compression_ratio
+    return bool(text) and (repeated or _repeats(words_of(text)))
+
+
+def _repeats(words: Sequence[str]) -> bool:
     """Whether words come again and again, one after the other, as nobody says them."""
     for length in range(1, _LOOP_WORDS + 1):
         times = _LOOP_TIMES_SHORT if length < _LOOP_LONG else _LOOP_TIMES
@@ -125,10 +133,12 @@ def _loops(words: Sequence[str]) -> bool:
     return False
 
 
-def _is_phantom(text: str) -> bool:
-    """Whether a text is one of the known phrases, or several of them in a row."""
+def _phantoms_in(text: str) -> int:
+    """How many of the known phrases, and nothing else, a text is made of; 0: it says more."""
+    if _bare(text) in _PHANTOMS:
+        return 1
     parts = [bare for part in re.split(r"[.,;!?]", text) if (bare := _bare(part))]
-    return _bare(text) in _PHANTOMS or (bool(parts) and all(part in _PHANTOMS for part in parts))
+    return len(parts) if all(part in _PHANTOMS for part in parts) else 0
 
 
 def _bare(text: str) -> str:

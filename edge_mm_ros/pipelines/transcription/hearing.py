@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edge_mm_ros.datatypes import SpokenWord
 from edge_mm_ros.pipelines.stamps import NS_PER_S, to_ns
 from edge_mm_ros.pipelines.transcription.resampling import SAMPLE_RATE_HZ
-from edge_mm_ros.pipelines.transcription.segmentation import Utterance
+from edge_mm_ros.pipelines.transcription.segmentation import Ending, Utterance
 
 _KEPT_S = 12.0
 _MAX_GAP_S = 2.0
@@ -28,16 +28,28 @@ class Sound:
         samples: float32 (n,), 16 kHz.
         begin_ns: capture time of the first.
         told: the words at its beginning that were told already.
+        ended: whether what follows them is a new utterance.
     """
 
     samples: NDArray[np.float32]
     begin_ns: int
     told: tuple[SpokenWord, ...] = ()
+    ended: bool = False
 
     @property
     def prefix(self) -> str:
-        """The told words; how the last of them ends is heard with what follows."""
-        return " ".join(word.text for word in self.told).rstrip(PUNCTUATION)
+        """The told words; how the last of them ends is heard with what follows.
+
+        A sentence that has ended keeps its full stop. Else the decoder sets that and stops, as if
+        nothing came after it.
+        """
+        text = " ".join(word.text for word in self.told)
+        return text if self.ended else text.rstrip(PUNCTUATION)
+
+
+def ending_with(word: SpokenWord, punctuation: str) -> SpokenWord:
+    """A word with other punctuation behind it."""
+    return replace(word, text=word.text.rstrip(PUNCTUATION) + punctuation)
 
 
 class HeardBefore:
@@ -57,6 +69,14 @@ class HeardBefore:
         self._samples = np.zeros(0, dtype=np.float32)
         self._begin_ns = 0
         self._words: tuple[SpokenWord, ...] = ()
+        self._ended = False
+
+    def end_with(self, punctuation: str) -> bool:
+        """Put punctuation behind what was told; False where nothing changes by that."""
+        if not self._words or not punctuation or self._words[-1].text.endswith(punctuation):
+            return False
+        self._words = (*self._words[:-1], ending_with(self._words[-1], punctuation))
+        return True
 
     def with_context(
         self, utterance: Utterance, told: Sequence[SpokenWord], context_s: float
@@ -83,7 +103,8 @@ class HeardBefore:
         samples = np.concatenate([earlier, utterance.samples])
         begin_ns = utterance.samples_ns - len(earlier) * NS_PER_S // SAMPLE_RATE_HZ
         skipped = max(0, (known[0].start_ns - _LEAD_NS - begin_ns) * SAMPLE_RATE_HZ // NS_PER_S)
-        return Sound(samples[skipped:], begin_ns + skipped * NS_PER_S // SAMPLE_RATE_HZ, known)
+        begin_ns += skipped * NS_PER_S // SAMPLE_RATE_HZ
+        return Sound(samples[skipped:], begin_ns, known, ended=self._ended and not told)
 
     def remember(self, utterance: Utterance, words: Sequence[SpokenWord]) -> None:
         """Keep an utterance that is complete, and what was told of it."""
@@ -92,6 +113,7 @@ class HeardBefore:
         end_ns = begin_ns + len(utterance.samples) * NS_PER_S // SAMPLE_RATE_HZ
         self._samples = joined[-round(_KEPT_S * SAMPLE_RATE_HZ) :]
         self._begin_ns = end_ns - len(self._samples) * NS_PER_S // SAMPLE_RATE_HZ
+        self._ended = utterance.ending is Ending.ENDED
         kept = (*self._words, *words)
         # They may reach beyond the sound: the recogniser had heard more before it was cut there.
         self._words = tuple(word for word in kept if word.start_ns >= self._begin_ns)

@@ -22,16 +22,18 @@ from edge_mm_ros.params.speech_transcriber import SpeechTranscriberParams
 from edge_mm_ros.pipelines.stamps import to_ns
 from edge_mm_ros.pipelines.transcription.agreement import GrowingText, continuation, key_of
 from edge_mm_ros.pipelines.transcription.confidence import confidence
-from edge_mm_ros.pipelines.transcription.guards import why_refused, without_remarks
-from edge_mm_ros.pipelines.transcription.hearing import PUNCTUATION, HeardBefore, Sound
+from edge_mm_ros.pipelines.transcription.guards import loops, why_refused, without_remarks
+from edge_mm_ros.pipelines.transcription.hearing import HeardBefore, Sound, ending_with
 from edge_mm_ros.pipelines.transcription.resampling import SAMPLE_RATE_HZ
 from edge_mm_ros.pipelines.transcription.segmentation import Ending, Utterance
 from edge_mm_ros.runtime import ModelHost
 
 # A word that ends so near to a cut may go on behind it.
 _CUT_MARGIN_S = 0.35
-# The same, while somebody goes on speaking and the next hypothesis comes soon.
-_HOLD_BACK_S = 0.3
+# The same, while somebody goes on speaking and the next hypothesis comes soon. What follows a word
+# often mends it; but the first words are waited for.
+_HOLD_BACK_S = 0.6
+_HOLD_BACK_FIRST_S = 0.3
 # So much speech holds a word.
 _SURELY_S = 0.4
 
@@ -103,11 +105,16 @@ class Recognizer:
         heard = self._heard(utterance)
         if utterance.complete:
             return self._finish(utterance, heard)
-        until_ns = None if heard.whole else utterance.end_ns - to_ns(_HOLD_BACK_S)
+        hold_back_s = _HOLD_BACK_S if self._text.told else _HOLD_BACK_FIRST_S
+        until_ns = None if heard.whole else utterance.end_ns - to_ns(hold_back_s)
         grown = self._text.hear(heard.words, until_ns, self._urgent_words)
         if not grown:
             return Recognition(None, heard.refused)
         return Recognition(self._transcript(utterance, self._text.told, heard), heard.refused)
+
+    def has_told(self, utterance: Utterance) -> bool:
+        """Whether some of an utterance was told."""
+        return utterance.start_ns == self._start_ns and bool(self._text.told)
 
     def warm_up(self) -> None:
         """Recognise half a second of silence: loads the model and tries the language.
@@ -136,6 +143,12 @@ class Recognizer:
             result = self._transcribe(sound.samples, sound.prefix)
             if self._all_seems_said(utterance, told, sound, result):
                 sound = Sound(utterance.samples, utterance.samples_ns)
+                # Behind its own full stop the decoder has to go on.
+                if self._before.end_with(result.prefix_ending):
+                    sound = self._before.with_context(utterance, told, self.params.context_s)
+                result = self._transcribe(sound.samples, sound.prefix)
+            elif self._loops_on(utterance, sound, result):
+                sound = Sound(utterance.samples, utterance.samples_ns)
                 result = self._transcribe(sound.samples)
         self._last = self._believed(utterance, told, sound, result)
         return self._last
@@ -150,6 +163,12 @@ class Recognizer:
         """Whether the decoder ended behind the utterance before, though surely more is said."""
         said = bool(told or result.segments)
         return bool(sound.told) and not said and utterance.voiced_s >= _SURELY_S
+
+    def _loops_on(self, utterance: Utterance, sound: Sound, result: TranscriptionResult) -> bool:
+        """Whether the decoder repeats what was told instead of what is said at last."""
+        last = utterance.ending is not Ending.GOES_ON
+        repeats = any(loops(segment, self.params) for segment in result.segments)
+        return last and bool(sound.told) and repeats
 
     def _finish(self, utterance: Utterance, heard: _Hypothesis) -> Recognition:
         cut = utterance.ending is Ending.CUT and self._timed
@@ -195,7 +214,7 @@ class Recognizer:
             else:
                 words += new
         if result.after_prefix and told and len(words) > len(told):
-            words[len(told) - 1] = _ending_with(told[-1], result.prefix_ending)
+            words[len(told) - 1] = ending_with(told[-1], result.prefix_ending)
         return _Hypothesis(
             utterance.end_ns,
             utterance.ending in (Ending.PAUSES, Ending.ENDED),
@@ -243,10 +262,6 @@ def _placed(segment: TranscribedSegment, begin_ns: int) -> list[SpokenWord]:
         )
         for word in segment.words or _interpolated(segment)
     ]
-
-
-def _ending_with(word: SpokenWord, punctuation: str) -> SpokenWord:
-    return replace(word, text=word.text.rstrip(PUNCTUATION) + punctuation)
 
 
 def _interpolated(segment: TranscribedSegment) -> list[TranscribedWord]:

@@ -17,6 +17,10 @@ from edge_mm_ros.pipelines.transcription.voice_activity import FRAME_SAMPLES
 
 _FRAME_S = FRAME_SAMPLES / SAMPLE_RATE_HZ
 _PAUSE_FRAMES = 5
+# A voice that falls below this share of what it was a moment ago may be about to end.
+_FADING = 0.92
+_MOMENT_FRAMES = 6
+_SILENT_FRAMES = 2
 _BEGIN_S = 1.2
 
 
@@ -117,6 +121,10 @@ class UtteranceSegmenter:
     """Finds utterances: from a frame above the speech threshold to a long enough silence.
 
     Between the two thresholds speech goes on where it is and does not begin where it is not.
+
+    Attributes:
+        speaking: whether an utterance is going on.
+        fading: whether it may be about to pause.
     """
 
     def __init__(self, params: SpeechTranscriberParams) -> None:
@@ -127,6 +135,7 @@ class UtteranceSegmenter:
         """Forget all frames; the next one is at position 0."""
         self._frames = _Frames()
         self.speaking = False
+        self.fading = False
         self._silent = 0
         self._unshown = 0
         self._said = 0
@@ -152,6 +161,11 @@ class UtteranceSegmenter:
         self.speaking = False
         return [] if span is None else [span]
 
+    @property
+    def pausing(self) -> bool:
+        """Whether it is silent, though not yet for `settle_s`."""
+        return self._silent >= _SILENT_FRAMES
+
     def _step(self, probability: float) -> Span | None:
         params = self.params
         if not self.speaking:
@@ -175,9 +189,13 @@ class UtteranceSegmenter:
             return None
         if self._silent == _frames_of(params.settle_s):
             return self._shown(Ending.PAUSES)
-        if not self._silent and self._unshown >= self._frames_until_shown():
+        self.fading = self._silent > 0 or self._is_fainter(probability)
+        if self._unshown >= self._frames_until_shown() and not self.fading:
             return self._shown(Ending.GOES_ON)
         return None
+
+    def _is_fainter(self, probability: float) -> bool:
+        return probability < _FADING * max(self._frames.voice[-_MOMENT_FRAMES:])
 
     def _frames_until_shown(self) -> int:
         """The first words are waited for: once there may be one, it is shown more often."""

@@ -71,6 +71,10 @@ class StampTimeline:
         self._paces: deque[float] = deque(maxlen=_PACE_CHUNKS)
         self._repeats = 0
 
+    def expect_gap(self) -> None:
+        """Leave the step to the next chunk out of the pace of the stamps."""
+        self._last = None
+
     def place(self, chunk: AudioChunk) -> Placement:
         """Say where a chunk belongs; it counts as taken.
 

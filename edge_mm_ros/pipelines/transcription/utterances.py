@@ -11,7 +11,12 @@ from edge_mm_ros.datatypes import AudioChunk, InvalidInput
 from edge_mm_ros.params.speech_transcriber import SpeechTranscriberParams
 from edge_mm_ros.pipelines.stamps import NS_PER_S
 from edge_mm_ros.pipelines.transcription.resampling import SAMPLE_RATE_HZ, MonoResampler
-from edge_mm_ros.pipelines.transcription.segmentation import Span, Utterance, UtteranceSegmenter
+from edge_mm_ros.pipelines.transcription.segmentation import (
+    Ending,
+    Span,
+    Utterance,
+    UtteranceSegmenter,
+)
 from edge_mm_ros.pipelines.transcription.timeline import Placement, StampTimeline, Stretch
 from edge_mm_ros.pipelines.transcription.voice_activity import FRAME_SAMPLES, VoiceActivity
 from edge_mm_ros.runtime import ModelHost
@@ -56,6 +61,19 @@ class UtteranceFinder:
         """Whether an utterance is going on."""
         return self._segmenter.speaking
 
+    def will_outdate(self, utterance: Utterance, told: bool) -> bool:
+        """Whether a hypothesis that begins now would only make that of the coming pause wait.
+
+        That one says all that this one would. May be asked from any thread.
+
+        Args:
+            utterance: what would be recognised.
+            told: whether some of it was told already; else its first words are wanted soon, and
+                only silence counts.
+        """
+        near = self._segmenter.pausing or (told and self._segmenter.fading)
+        return near and utterance.ending is Ending.GOES_ON
+
     def warm_up(self) -> None:
         """Listen to one frame of silence, which is forgotten: loads the model and tries it.
 
@@ -69,6 +87,10 @@ class UtteranceFinder:
         """Forget everything that was heard."""
         self._timeline.reset()
         self._begin_stretch()
+
+    def expect_gap(self) -> None:
+        """Say that chunks before the next one were dropped: its stamp is not at fault."""
+        self._timeline.expect_gap()
 
     def push(self, chunk: AudioChunk) -> list[Utterance]:
         """The utterances that end with this chunk, and the one that goes on, as it grows.

@@ -65,7 +65,7 @@ def test_words_at_the_end_of_the_sound_wait() -> None:
 
 
 def test_a_doubtful_word_waits_with_all_that_follows() -> None:
-    sure = words("it was the best of times")
+    sure = words("it was the best of times", each_s=0.25)
     doubtful = [*sure[:2], replace(sure[2], probability=0.4), *sure[3:]]
     text = GrowingText()
     for _ in range(3):
@@ -73,6 +73,37 @@ def test_a_doubtful_word_waits_with_all_that_follows() -> None:
     assert text_of(text.told) == "it was"
     text.hear(sure, until_ns=9 * S)
     assert text_of(text.told) == "it was the best of"
+
+
+def test_a_doubtful_word_waits_for_a_second_of_what_follows() -> None:
+    said = words("it was the best of times and the worst")
+    doubtful = [*said[:2], replace(said[2], probability=0.4), *said[3:]]
+    text = GrowingText()
+    for count in (4, 5, 5):  # up to 0.8 s more
+        text.hear(doubtful[:count], until_ns=9 * S)
+    assert text_of(text.told) == "it was"
+    text.hear(doubtful[:6], until_ns=9 * S)
+    assert text_of(text.told) == "it was the best of"
+
+
+def test_an_utterance_does_not_begin_with_a_doubtful_word() -> None:
+    invented = [replace(word, probability=0.4) for word in words("i love you so much indeed")]
+    text = GrowingText()
+    for _ in range(4):
+        assert not text.hear(invented, until_ns=9 * S)
+
+
+def test_a_refrain_waits_until_something_else_is_said() -> None:
+    refrain = "and so it goes "
+    text = GrowingText()
+    for count in (2, 2, 3):
+        assert not text.hear(words(refrain * count), until_ns=9 * S)
+    assert text.hear(words(refrain * 2 + "round and"), until_ns=9 * S)
+    assert text.finish(words(refrain * 2 + "round")) == tuple(words(refrain * 2 + "round"))
+    urgent = GrowingText()
+    for _ in range(2):
+        urgent.hear(words("help me help me"), until_ns=9 * S, urgent={"help"})
+    assert text_of(urgent.told) == "help me help"
 
 
 def test_told_words_take_the_newest_punctuation() -> None:

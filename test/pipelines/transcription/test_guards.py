@@ -10,7 +10,12 @@ import pytest
 from edge_mm_ros.backends import TranscribedSegment
 from edge_mm_ros.datatypes import SpokenWord
 from edge_mm_ros.params.speech_transcriber import SpeechTranscriberParams
-from edge_mm_ros.pipelines.transcription.guards import spoken_text, why_refused, without_remarks
+from edge_mm_ros.pipelines.transcription.guards import (
+    loops,
+    spoken_text,
+    why_refused,
+    without_remarks,
+)
 
 LIMITS = SpeechTranscriberParams()
 
@@ -49,6 +54,8 @@ def test_clear_speech_is_believed() -> None:
         ("one two three four five six seven", {}, 0.2, "7 words in 0.2 s"),
         ("Thank you for watching!", {"no_speech_probability": 0.9}, 9.0, "makes of silence"),
         ("I love you, I love you.", {"average_log_probability": -0.86}, 9.0, "makes of silence"),
+        ("I love you, I love you.", {"no_speech_probability": 0.0}, 9.0, "makes of silence"),
+        ("Thank you.", {"no_speech_probability": 0.3}, 9.0, "makes of silence"),
         ("go on and on " * 3, {}, 9.0, "loop"),
         ("no " * 7, {}, 9.0, "loop"),
         ("you", {"average_log_probability": -0.82}, 9.0, "makes of silence"),
@@ -61,13 +68,28 @@ def test_inventions_are_refused_with_the_reason(
     assert reason in why_refused(segment(text, **values), voiced_s, LIMITS)
 
 
+@pytest.mark.parametrize(
+    ("text", "compression_ratio", "expected"),
+    [
+        ("go on and on " * 3, 1.0, True),
+        ("Go to the next one.", 14.5, True),
+        ("Help me, help me, help me!", 1.0, False),
+        (".", 14.5, False),
+    ],
+)
+def test_a_loop_is_told_from_people_who_repeat_themselves(
+    text: str, compression_ratio: float, expected: bool
+) -> None:
+    assert loops(segment(text, compression_ratio=compression_ratio), LIMITS) is expected
+
+
 @pytest.mark.parametrize("text", ["Help me, help me, help me!", "No, no, no, no."])
 def test_people_who_repeat_themselves_are_believed(text: str) -> None:
     assert why_refused(segment(text), 3.0, LIMITS) == ""
 
 
 def test_polite_people_are_believed_where_they_are_heard_clearly() -> None:
-    assert why_refused(segment("Thank you.", no_speech_probability=0.2), 0.5, LIMITS) == ""
+    assert why_refused(segment("Thank you.", no_speech_probability=0.1), 0.5, LIMITS) == ""
 
 
 def test_remarks_are_taken_out_of_speech() -> None:

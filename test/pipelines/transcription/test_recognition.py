@@ -232,6 +232,82 @@ def test_where_nothing_follows_the_words_before_an_utterance_is_heard_alone() ->
     assert model.prefixes == ["", texts(said[:2]), ""]
 
 
+class StopsAtAFullStop(ScriptedWhisper):
+    """Ends each open sentence that it is told, and goes on only behind one that has ended."""
+
+    def transcribe(
+        self, samples: NDArray[np.float32], language: str = "", prefix: str = ""
+    ) -> TranscriptionResult:
+        """A full stop, or what follows one."""
+        result = super().transcribe(samples, language, prefix.rstrip("."))
+        self.prefixes[-1] = prefix
+        if prefix and not prefix.endswith("."):
+            return replace(result, segments=(), prefix_ending=".")
+        return result
+
+
+def test_where_the_decoder_ends_the_sentence_before_it_goes_on_behind_that() -> None:
+    said = spoken([(0.5, 0.1), (0.5, 0.8), (0.5, 0.1), (0.5, 0.8), (0.5, 0.1), (0.5, 0.0)])
+    model = StopsAtAFullStop(said)
+    assert finals(transcripts(said, model, incremental=False, context_s=1.2)) == texts(said)
+    assert model.prefixes[1:3] == [texts(said[:2]), f"{texts(said[:2])}."]
+
+
+class EndsSentences(ScriptedWhisper):
+    """Puts a full stop behind what it hears."""
+
+    def transcribe(
+        self, samples: NDArray[np.float32], language: str = "", prefix: str = ""
+    ) -> TranscriptionResult:
+        """The words, of which the last ends with a full stop."""
+        result = super().transcribe(samples, language, prefix.rstrip("."))
+        self.prefixes[-1] = prefix
+        (segment,) = result.segments
+        *before, last = segment.words
+        words = (*before, replace(last, text=f"{last.text}."))
+        return replace(result, segments=(replace(segment, words=words),))
+
+
+def test_an_utterance_that_ended_keeps_its_full_stop_in_the_prefix_of_the_next() -> None:
+    said = spoken([(0.5, 0.1), (0.5, 0.8), (0.5, 0.1), (0.5, 0.0)])
+    model = EndsSentences(said)
+    transcripts(said, model, incremental=False)
+    assert model.prefixes == ["", f"{texts(said[:2])}."]
+
+
+class LoopsBehindAPrefix(ScriptedWhisper):
+    """Repeats what it was told before."""
+
+    def transcribe(
+        self, samples: NDArray[np.float32], language: str = "", prefix: str = ""
+    ) -> TranscriptionResult:
+        """A loop, or what is said."""
+        result = super().transcribe(samples, language, prefix)
+        if not prefix:
+            return result
+        return replace(
+            result, segments=tuple(replace(s, compression_ratio=9.0) for s in result.segments)
+        )
+
+
+def test_where_the_decoder_repeats_the_words_before_an_utterance_is_heard_alone() -> None:
+    said = spoken([(0.5, 0.1), (0.5, 0.8), (0.5, 0.1), (0.5, 0.0)])
+    model = LoopsBehindAPrefix(said)
+    assert finals(transcripts(said, model, incremental=False)) == texts(said)
+    assert model.prefixes == ["", texts(said[:2]), ""]
+
+
+def test_it_knows_of_which_utterance_it_has_told() -> None:
+    said = spoken([(0.4, 0.0)] * 6)
+    params = SpeechTranscriberParams()
+    recognizer = Recognizer(ScriptedHost(ScriptedWhisper(said)), params)  # type: ignore[arg-type]
+    grown = utterances(said, params)
+    assert not recognizer.has_told(grown[0])
+    first = next(each for each in grown if recognizer.recognize(each).transcript is not None)
+    assert recognizer.has_told(first)
+    assert not recognizer.has_told(replace(first, start_ns=first.start_ns + 1))
+
+
 class EndsDifferently(ScriptedWhisper):
     """Takes each prefix for the end of a clause."""
 

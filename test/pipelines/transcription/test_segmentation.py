@@ -87,6 +87,30 @@ def test_an_utterance_is_shown_as_it_grows_and_once_when_it_pauses() -> None:
     assert found == [*steps, ("pauses", 85), ("ended", 85)]
 
 
+def test_a_voice_that_fades_is_not_shown_until_it_pauses_or_comes_back() -> None:
+    loud, faint = [0.95] * 10, [0.6] * 2
+    steps = {"hypothesis_step_s": 10 * FRAME_S, "settle_s": 4 * FRAME_S}
+    # The first hypothesis is due at the fifteenth frame.
+    ends = shown(loud + [0.95] * 4 + faint + [0.0] * 40, **steps)
+    assert ends == [("pauses", 16), ("ended", 16)]
+    comes_back = shown(loud + [0.95] * 4 + faint + loud + [0.0] * 40, **steps)
+    assert comes_back[0] == ("goes on", 17)
+
+
+def test_it_tells_when_a_voice_fades_and_when_it_is_silent() -> None:
+    segmenter = UtteranceSegmenter(SpeechTranscriberParams())
+    told = []
+    for probability in (0.9, 0.9, 0.7, 0.9, 0.4, 0.1, 0.1, 0.9):
+        segmenter.push([np.zeros(FRAME, np.float32)], [probability])
+        told.append((segmenter.fading, segmenter.pausing))
+    fading = [False, False, True, False, True, True, True, False]
+    assert told == list(zip(fading, [False] * 6 + [True, False]))
+
+
+def test_a_voice_that_is_always_faint_is_shown() -> None:
+    assert ("goes on", 15) in shown([0.55] * 20 + [0.0] * 40, hypothesis_step_s=10 * FRAME_S)
+
+
 def test_speech_that_pauses_and_goes_on_is_shown_in_each_pause() -> None:
     voice = [0.9] * 8 + [0.0] * 6 + [0.9] * 8 + [0.0] * 40
     found = shown(voice, hypothesis_step_s=5.0, settle_s=4 * FRAME_S, end_silence_s=0.5)

@@ -121,6 +121,13 @@ def test_lost_chunks_are_no_wrong_rate() -> None:
             timeline.place(chunk(START + i * 100 * MS))
 
 
+def test_where_most_chunks_are_dropped_on_arrival_the_rest_is_heard() -> None:
+    timeline = StampTimeline()
+    for i in range(60):
+        timeline.expect_gap()
+        timeline.place(chunk(START + i * 450 * MS))
+
+
 def test_after_a_reset_nothing_is_remembered() -> None:
     timeline = StampTimeline()
     timeline.place(chunk(START))
