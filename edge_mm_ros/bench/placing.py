@@ -28,6 +28,7 @@ _RANGE_SIGMA_M = 0.02
 _WARM_UP = 5
 _LIDAR = RigidTransform.from_xyz_rpy((0.0, 0.0, 1.8), (0.0, 0.0, 0.0))
 _CAMERA = RigidTransform.from_xyz_rpy((0.2, 0.0, 1.6), (0.0, 0.0, 0.0)) @ BODY_FROM_OPTICAL
+_MOTION = RigidTransform.from_xyz_rpy((-0.03, 0.0, 0.0), (0.0, 0.0, 0.001))
 _K = np.array([[640.0, 0.0, 640.0], [0.0, 640.0, 360.0], [0.0, 0.0, 1.0]])
 _CALIBRATION = CameraCalibration(1280, 720, _K, "", np.zeros(0), "camera")
 
@@ -38,7 +39,8 @@ class PlacingTimes:
 
     Attributes:
         ground_s: bringing a cloud into the robot's frame and parting it from the ground.
-        boxes_s: projecting it into the picture and placing the boxes.
+        boxes_s: projecting it into the picture of another time, while the robot moves, and placing
+            the boxes.
         by_points: how many of the boxes were placed by points.
     """
 
@@ -92,7 +94,7 @@ def time_placing(
             max_range_m=params.max_range_m,
         )
         between = clock_s()
-        seen = look_at(viewpoint, [PlacedCloud("lidar:top", raised, 0.0)])
+        seen = look_at(viewpoint, [PlacedCloud("lidar:top", raised, 0.02, _MOTION)])
         spots = place_all("camera", viewpoint, detections, seen, params)
         taken.append((between - begin, clock_s() - between))
     times = np.array(taken[_WARM_UP:])

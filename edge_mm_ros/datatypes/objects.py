@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,9 +93,12 @@ class Object3D:
         ):
             return tuple(cls(*row) for row in rows)  # one of them says what is wrong with it
         made = []
-        for row in rows:
+        for track_id, label, score, position, size, covariance, rests, velocity in rows:
             one = object.__new__(cls)
-            one.__dict__.update(zip(_FIELDS, row, strict=True))
+            own = one.__dict__
+            own["track_id"], own["label"], own["score"] = track_id, label, score
+            own["position_m"], own["size_m"], own["covariance_m2"] = position, size, covariance
+            own["sources"], own["velocity_mps"] = rests, velocity
             made.append(one)
         return tuple(made)
 
@@ -108,9 +111,6 @@ class Object3D:
     def bearing_rad(self) -> float:
         """Angle from the robot's x axis, positive to the left (REP-103)."""
         return math.atan2(float(self.position_m[1]), float(self.position_m[0]))
-
-
-_FIELDS = tuple(item.name for item in fields(Object3D))
 
 
 @dataclass(frozen=True, eq=False)

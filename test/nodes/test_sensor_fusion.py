@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ pytest.importorskip("vision_msgs")
 from diagnostic_msgs.msg import DiagnosticArray
 from fakes.kitti import read_frame
 from fakes.kitti_topics import camera_info, fusion_parameters, point_cloud
+from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
 from nav_msgs.msg import Odometry
 from rclpy.lifecycle import TransitionCallbackReturn as Result
 from rclpy.parameter import Parameter
@@ -244,6 +247,94 @@ def test_bad_input_is_told_and_the_next_good_one_counts(
     assert found.position_m[0] == pytest.approx(8.25, abs=0.1)
 
 
+@pytest.mark.parametrize(
+    ("box", "kind"),
+    [
+        ((700.0, 10.0, 800.0, 90.0), "box"),
+        ((320.0, 227.5, 320.0, 357.5), "box"),
+        ((345.0, 227.5, 295.0, 357.5), "box_size"),
+        ((math.nan, 227.5, 345.0, 357.5), "not_finite"),
+    ],
+    ids=["outside the picture", "no area", "turned round", "not a number"],
+)
+def test_a_box_that_is_none_is_counted_and_the_next_good_one_counts(
+    ros_graph: Any, box: tuple[float, ...], kind: str
+) -> None:
+    wired = Wired(ros_graph, PLACED)
+    wired.feed(info(), cloud(), detections(box))
+    assert tallies(wired.node)[0].values[f"left out, {kind}"] == "1"
+    assert wired.objects == []
+    wired.feed(detections(PERSON_BOX, stamp_ns=STAMP_NS + 1))
+    wired.wait_objects(1)
+    (found,) = objects_from_msg(wired.objects[0]).objects
+    assert found.position_m[0] == pytest.approx(8.25, abs=0.1)
+
+
+class Trees:
+    """Stands for ``tf2_ros``, with one answer to every question, or one for each frame."""
+
+    class TransformException(Exception):
+        """What tf2 raises for every fault of a tree."""
+
+    def __init__(self, answer: str | Transform | dict[str, Transform]) -> None:
+        self.answer = answer
+
+    def Buffer(self, **_: Any) -> Any:  # noqa: N802  as tf2 calls it
+        return self
+
+    def TransformListener(self, *_: Any) -> Any:  # noqa: N802  as tf2 calls it
+        return self
+
+    def unregister(self) -> None: ...
+
+    def lookup_transform(self, _: str, frame: str, __: Any) -> TransformStamped:
+        answer = self.answer
+        if isinstance(answer, str):
+            raise self.TransformException(answer)
+        return TransformStamped(transform=answer[frame] if isinstance(answer, dict) else answer)
+
+
+LOOP = "TF_OLD_DATA: the tf tree contains a loop"
+GAP = "Could not find a connection between 'base_link' and 'velodyne'"
+SINGULAR = Transform(rotation=Quaternion(w=0.0))
+MENDED = {
+    "front_optical": Transform(
+        translation=Vector3(z=1.7), rotation=Quaternion(x=-0.5, y=0.5, z=-0.5, w=0.5)
+    ),
+    "velodyne": Transform(translation=Vector3(z=2.0)),
+}
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "reason"),
+    [
+        (LOOP, "no_transform", LOOP),
+        (GAP, "no_transform", GAP),
+        (SINGULAR, "transform", "norm is 0, not 1"),
+        (Transform(rotation=Quaternion(x=2.0, w=0.0)), "transform", "norm is 2, not 1"),
+    ],
+    ids=["loop", "gap", "singular", "scaled"],
+)
+def test_a_tree_that_cannot_be_is_told_and_nothing_is_placed(
+    ros_graph: Any, monkeypatch: pytest.MonkeyPatch, answer: Any, kind: str, reason: str
+) -> None:
+    tree: Any = Trees(answer)
+    tree.__spec__ = ModuleSpec("tf2_ros", None)
+    monkeypatch.setitem(sys.modules, "tf2_ros", tree)
+    wired = Wired(ros_graph, {"cameras": ["front"], "lidars": ["top"]})
+    wired.feed(info(), cloud(), detections(PERSON_BOX))
+    for topic in ("/front/detections", "/top/points"):
+        name = f"input {topic} {kind}"
+        ros_graph.spin_until(lambda name=name: wired.told(name), what=name)
+        assert reason in wired.told(name)[0].message
+    assert wired.objects == []
+    tree.answer = MENDED
+    wired.feed(cloud(STAMP_NS + MS), detections(PERSON_BOX, stamp_ns=STAMP_NS + MS))
+    wired.wait_objects(1)
+    (found,) = objects_from_msg(wired.objects[0]).objects
+    assert found.position_m[0] == pytest.approx(8.25, abs=0.1)
+
+
 def test_without_a_place_a_measurement_is_left_out_with_a_reason(ros_graph: Any) -> None:
     wired = Wired(ros_graph, {"cameras": ["front"], "lidars": ["top"]})
     wired.feed(info(), cloud(), detections(PERSON_BOX))
@@ -391,6 +482,31 @@ def test_a_mounting_that_is_not_complete_is_refused_by_configure(ros_graph: Any)
     assert "rpy_rad" in node.last_error
     node.set_parameters([Parameter("camera_mounting.camera.rpy_rad", value=[0.0, 0.0, 0.0])])
     assert node.trigger_configure() == Result.SUCCESS, node.last_error
+
+
+def mounted(**turn: list[float]) -> dict[str, Any]:
+    fields = {"xyz_m": [0.0, 0.0, 1.0], **turn}
+    return {f"camera_mounting.camera.{field}": value for field, value in fields.items()}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        (mounted(quaternion_xyzw=[0.0] * 4), "norm is 0, not 1"),
+        (mounted(quaternion_xyzw=[1.0] * 4), "norm is 2, not 1"),
+        (mounted(rpy_rad=[math.nan, 0.0, 0.0]), "camera_mounting.camera"),
+        ({"cameras": ["camera", "camera"]}, "cameras names one twice"),
+        ({"radars": ["camera"]}, "two sensors have the name 'camera'"),
+    ],
+    ids=["singular", "scaled", "not a number", "twice", "one name"],
+)
+def test_sensors_that_cannot_be_are_refused_by_configure(
+    ros_graph: Any, parameters: dict[str, Any], reason: str
+) -> None:
+    node = fusion(ros_graph, parameters)
+    ros_graph.add(node)
+    assert node.trigger_configure() == Result.FAILURE
+    assert reason in node.last_error
 
 
 def test_a_misspelt_mounting_is_refused_by_name(ros_graph: Any) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import label, minimum_filter
+from scipy.ndimage import label
 
 from edge_mm_ros.datatypes import PointCloud, RigidTransform
+from edge_mm_ros.pipelines.fusion.columns import coordinates
 
-_SQUARE_M = 1.0
 _GROUND_STEP_M = 0.3  # the ground keeps within this of the assumed plane
 _GROUND_SLOPE = 0.05  # and within this per metre of distance
 _SPARSE_FROM_M = 15.0  # further away, points lie so far apart that cells grow with the distance
@@ -62,27 +62,28 @@ def raised_points(
         robot_from_lidar: its place.
         ground_z_m: height of the assumed ground in the robot's frame.
         clearance_m: points lower than this over the ground around them are ground.
-        max_range_m: furthest from the robot's origin, on the plan.
+        max_range_m: furthest from the robot's origin, on the plan; at most 2000.
         max_points: a cloud of more is thinned out evenly.
 
     Returns:
         float32 (n, 3) in the robot's frame, in the order of the cloud.
     """
     step = max(1, math.ceil(len(cloud.points_m) / max_points))
-    # By columns, which lie together in memory: several times as fast as by points.
     raw = [np.ascontiguousarray(cloud.points_m[::step, axis]) for axis in range(3)]
-    # Absurd coordinates go first, so that nothing overflows.
-    reach = np.float32(2.0 * (max_range_m + float(np.abs(robot_from_lidar.translation_m).max())))
-    raw = _only(np.logical_and.reduce([np.abs(column) <= reach for column in raw]), raw)
-    rotation = robot_from_lidar.rotation.astype(np.float32)
-    shift = robot_from_lidar.translation_m.astype(np.float32)
-    x, y, z = (
-        row[0] * raw[0] + row[1] * raw[1] + row[2] * raw[2] + offset
-        for row, offset in zip(rotation, shift)
-    )
-    x, y, z = _only(x * x + y * y <= np.float32(max_range_m) ** 2, [x, y, z])
-    above = z > _ground_below(x, y, z, ground_z_m) + np.float32(clearance_m)
-    return np.stack(_only(above, [x, y, z])).T
+    if not len(raw[0]):
+        return np.zeros((3, 0), dtype=np.float32).T
+    shift = robot_from_lidar.translation_m
+    reach = np.float32(2.0 * (max_range_m + float(np.abs(shift).max())))
+    with np.errstate(over="ignore", invalid="ignore"):  # of absurd coordinates, which are left out
+        x, y, z = coordinates(raw, robot_from_lidar.rotation, shift)
+        squared, product = x * x, y * y
+        squared += product
+        within = squared <= np.float32(max_range_m) ** 2
+    if not (z.max() <= reach and z.min() >= -reach):
+        within &= np.abs(z) <= reach
+    if not within.all():
+        x, y, z, squared = _only(within, [x, y, z, squared])
+    return _above(x, y, z, squared, ground_z_m, clearance_m)
 
 
 def clusters_of(
@@ -157,34 +158,82 @@ def plan_cells(
 
 def touching_groups(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.intp]:
     """The group of cells that touch, for each cell (n,), n at least 1; numbered from 0."""
-    rows, columns = rows - rows.min(), columns - columns.min()
-    picture = np.zeros((int(rows.max()) + 1, int(columns.max()) + 1), dtype=np.bool_)
-    picture[rows, columns] = True
+    first, left = int(rows.min()), int(columns.min())
+    shape = int(rows.max()) - first + 1, int(columns.max()) - left + 1
+    places = rows * shape[1]
+    places += columns
+    places -= first * shape[1] + left
+    picture = np.zeros(shape, dtype=np.bool_)
+    picture.reshape(-1)[places] = True
     parts, _ = label(picture, structure=_TOUCHING)
-    return np.asarray(parts[rows, columns] - 1, dtype=np.intp)
+    return np.asarray(parts.reshape(-1).take(places) - 1, dtype=np.intp)
 
 
-def _ground_below(
-    x: NDArray[np.float32], y: NDArray[np.float32], z: NDArray[np.float32], ground_z_m: float
+def _above(
+    x: NDArray[np.float32],
+    y: NDArray[np.float32],
+    z: NDArray[np.float32],
+    squared: NDArray[np.float32],
+    ground_z_m: float,
+    clearance_m: float,
 ) -> NDArray[np.float32]:
-    """Height of the ground around each point: the lowest echo on the squares next to it.
+    """The points higher than `clearance_m` above the ground around them, float32 (n, 3).
 
-    Only echoes near the assumed plane count; where there are none, the plane itself does. So the
-    ground may rise and fall, and an echo from far below it (a mirror image) hides nothing.
+    The ground is the lowest echo on the squares next to a point. Only echoes near the assumed plane
+    count; where there are none, the plane itself does. So the ground may rise and fall, and an echo
+    from far below it (a mirror image) hides nothing.
+
+    Args:
+        x: (n,), metres.
+        y: (n,).
+        z: (n,).
+        squared: (n,), of the distance on the plan.
+        ground_z_m: height of the assumed plane.
+        clearance_m: what is ground reaches so far above it.
     """
     if not len(x):
-        return z
+        return np.zeros((3, 0), dtype=np.float32).T
     ground = np.float32(ground_z_m)
-    slack = np.float32(_GROUND_STEP_M) + np.float32(_GROUND_SLOPE) * np.sqrt(x * x + y * y)
-    near = np.abs(z - ground) <= slack
-    rows, columns = _cells(x / _SQUARE_M), _cells(y / _SQUARE_M)
-    width = int(columns.max()) + 1
-    squares = rows * width + columns
-    lowest = np.full((int(rows.max()) + 1) * width, np.inf, dtype=np.float32)
-    np.minimum.at(lowest, squares[near], z[near])
-    around = minimum_filter(lowest.reshape(-1, width), size=3, mode="constant", cval=np.inf)
-    heights = around.reshape(-1)[squares]
-    return np.where(np.isfinite(heights), heights, ground)
+    slack = np.sqrt(squared)
+    slack *= np.float32(_GROUND_SLOPE)
+    slack += np.float32(_GROUND_STEP_M)
+    off = z - ground
+    near = np.abs(off, out=off) <= slack
+    squares, shape = _squares(x, y)
+    lowest = np.full(shape, np.inf, dtype=np.float32)
+    np.minimum.at(lowest.reshape(-1), squares, np.where(near, z, np.float32(np.inf)))
+    for axis in (0, 1):  # of the nine squares, by rows and then by columns
+        ahead, middle, behind = (
+            np.moveaxis(lowest, axis, 0)[part]
+            for part in (slice(2, None), slice(1, -1), slice(None, -2))
+        )
+        np.minimum(middle, np.minimum(ahead, behind), out=middle)
+    lowest[np.isinf(lowest)] = ground
+    lowest += np.float32(clearance_m)
+    chosen = np.flatnonzero(z > lowest.reshape(-1).take(squares, mode="clip"))
+    raised = np.empty((3, len(chosen)), dtype=np.float32)
+    for column, kept in zip((x, y, z), raised):
+        column.take(chosen, out=kept, mode="clip")  # the other modes take a copy before
+    return raised.T
+
+
+def _squares(
+    x: NDArray[np.float32], y: NDArray[np.float32]
+) -> tuple[NDArray[np.intp], tuple[int, int]]:
+    """The square of the plan, one metre wide, in which each point lies.
+
+    Returns:
+        int (n,), places in a picture of the squares, row after row; and the picture's rows and
+        columns, with an empty border around all squares that have points.
+    """
+    rows, columns = np.floor(x), np.floor(y)
+    rows -= rows.min() - 1.0
+    columns -= columns.min() - 1.0
+    shape = int(rows.max()) + 2, int(columns.max()) + 2
+    # float32 holds whole numbers up to 2**24, that is the squares of 2 km around the robot.
+    rows *= np.float32(shape[1])
+    rows += columns
+    return rows.astype(np.intp), shape
 
 
 def _cells(values: NDArray[np.floating]) -> NDArray[np.intp]:

@@ -1,8 +1,7 @@
-"""The place of an object from the LiDAR points in its box."""
+"""The LiDAR points in a picture's boxes, and which of them are the objects'."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,45 +9,32 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_mm_ros.pipelines.fusion.class_sizes import (
-    WIDE_M,
-    ClassSize,
-    Side,
-    depth_of,
-    depth_of_sides,
-)
+from edge_mm_ros.datatypes import RigidTransform
 from edge_mm_ros.pipelines.fusion.clustering import plan_cells, touching_groups
-from edge_mm_ros.pipelines.fusion.viewpoint import (
-    Box,
-    Placement,
-    Sight,
-    Viewpoint,
-    place_upright,
-)
+from edge_mm_ros.pipelines.fusion.columns import coordinates
+from edge_mm_ros.pipelines.fusion.viewpoint import Box, Sight, Viewpoint
 
 _CELL_M = 0.3
-_RANGE_SIGMA_M = 0.03
 _MIN_SUPPORT = 0.3  # share of the best cluster's points in the box's core that a nearer one needs
-_CORE_WIDTH, _CORE_HEIGHT = 0.6, 0.8  # shares of the box that are its core
-_ENOUGH_POINTS = 400  # more do not place an object better
-_SLICE_M = 0.3
-_BODY_SHARE = 0.3  # of an object's height that each slice of it reaches over
-_EDGE_SHARE = 0.02  # of the points, beyond each end of what counts as the width
+_CORE_SHARES = np.array([[0.6], [0.8]])  # of the box's width and height that are its core
 
 
 @dataclass(frozen=True, eq=False)
 class PlacedCloud:
-    """One LiDAR's points at the time of a picture.
+    """One LiDAR's points for a picture.
 
     Attributes:
         sensor: the LiDAR's name in an object's sources.
         points_m: float (n, 3) in the robot's frame, without the ground.
         offset_s: how far the cloud lies from the picture in time.
+        motion: takes the points from the robot's frame at the cloud's time to that at the
+            picture's; None: they lie in that one.
     """
 
     sensor: str
     points_m: NDArray[np.floating]
     offset_s: float
+    motion: RigidTransform | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,76 +62,76 @@ class SeenPoints:
         """Columns in order, and of each the index, u and v of its point."""
         columns = self.pixels[:, 0].astype(np.uint16)
         order = np.argsort(columns, kind="stable")  # 16 bits are sorted in linear time
-        return columns[order], order, self.pixels[order, 0], self.pixels[order, 1]
+        return columns[order], order, self.pixels[:, 0][order], self.pixels[:, 1][order]
 
-    @cached_property
-    def cells(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Rows and columns of the plan's cells in which the points lie; see `plan_cells`."""
-        x, y = self.points_m[:, 0], self.points_m[:, 1]
-        return plan_cells(x, y, np.hypot(x, y), _CELL_M)
-
-    def within(self, box: Box) -> InBox:
-        """The points in a box of the picture."""
+    def within(self, boxes: Sequence[Box]) -> InBoxes:
+        """The points in each of some boxes of the picture, at least one."""
         columns, order, us, vs = self._by_column
+        low = np.array([(box.left, box.top) for box in boxes]).T
+        high = np.array([(box.right, box.bottom) for box in boxes]).T
         # Of the same type as the columns, which would be converted otherwise.
-        ends = np.searchsorted(columns, np.array([box.left, box.right + 1.0], dtype=np.uint16))
-        near = slice(*ends.tolist())
-        u, v = us[near], vs[near]
-        inside = (u >= box.left) & (u <= box.right) & (v >= box.top) & (v <= box.bottom)
-        u, v, (column, row) = u[inside], v[inside], box.centre
-        core = np.abs(u - column) <= _CORE_WIDTH / 2.0 * (box.right - box.left)
-        core &= np.abs(v - row) <= _CORE_HEIGHT / 2.0 * box.height
-        return InBox(order[near][inside], core)
+        begins = columns.searchsorted(low[0].astype(np.uint16))
+        ends = columns.searchsorted((high[0] + 1.0).astype(np.uint16))
+        strips = [slice(*strip) for strip in zip(begins.tolist(), ends.tolist())]
+        u, v, points = (np.concatenate([of[strip] for strip in strips]) for of in (us, vs, order))
+        counts = ends - begins
+        (left, top), (right, bottom) = (np.repeat(edge, counts, axis=1) for edge in (low, high))
+        inside = np.flatnonzero((u >= left) & (u <= right) & (v >= top) & (v <= bottom))
+        counts = np.bincount(np.repeat(np.arange(len(boxes)), counts)[inside], minlength=len(boxes))
+        middle, reach = ((low + high) / 2.0, _CORE_SHARES / 2.0 * (high - low))
+        (column, row), (aside, above) = (np.repeat(of, counts, axis=1) for of in (middle, reach))
+        core = np.abs(u[inside] - column) <= aside
+        core &= np.abs(v[inside] - row) <= above
+        return InBoxes(points[inside], core, counts)
 
 
 @dataclass(frozen=True, eq=False)
-class InBox:
-    """The points in a box.
+class InBoxes:
+    """The points in each of some boxes.
 
     Attributes:
-        points: int (n,), their indices.
-        core: bool (n,), which of them lie about the box's middle.
+        points: int (n,), their indices, box after box.
+        core: bool (n,), which of them lie about the middle of their box.
+        counts: int (boxes,), how many lie in each.
     """
 
     points: NDArray[np.intp]
     core: NDArray[np.bool_]
+    counts: NDArray[np.intp]
 
-    def only(self, chosen: NDArray[np.bool_]) -> InBox:
-        """Some of them, by a mask (n,)."""
-        return InBox(self.points[chosen], self.core[chosen])
+    @cached_property
+    def boxes(self) -> NDArray[np.intp]:
+        """For each of the points which box it lies in, int (n,)."""
+        return np.repeat(np.arange(len(self.counts)), self.counts)
 
-
-@dataclass(frozen=True)
-class Doubts:
-    """What is known of a placement's errors.
-
-    Attributes:
-        edge_sigma_px: standard deviation of the box's edges.
-        max_speed_mps: how fast an object may move between picture and cloud.
-    """
-
-    edge_sigma_px: float
-    max_speed_mps: float
+    def only(self, chosen: NDArray[np.bool_], boxes: Sequence[int]) -> InBoxes:
+        """Some of the points, by a mask (n,), in some of the boxes, in ascending order."""
+        asked = np.zeros(len(self.counts), dtype=np.bool_)
+        asked[boxes] = True
+        chosen = chosen & asked[self.boxes]
+        counts = np.bincount(self.boxes[chosen], minlength=len(self.counts))
+        return InBoxes(self.points[chosen], self.core[chosen], counts[asked])
 
 
 def look_at(viewpoint: Viewpoint, clouds: Sequence[PlacedCloud]) -> SeenPoints:
     """Project clouds into a camera's picture and keep what it shows."""
-    # By columns, which lie together in memory: x, y, z, then u, v.
-    columns = [[np.zeros(0)] for _ in range(5)]
-    owners = [np.zeros(0, dtype=np.intp)]
-    optical_from_robot = viewpoint.robot_from_optical.inverse()
-    for index, placed in enumerate(clouds):
-        pixels, seen = viewpoint.projection.project(optical_from_robot.apply(placed.points_m))
-        for axis in range(3):
-            columns[axis].append(placed.points_m[:, axis][seen].astype(np.float64))
-        for axis in range(2):
-            columns[3 + axis].append(pixels[:, axis][seen])
-        owners.append(np.full(np.count_nonzero(seen), index, dtype=np.intp))
-    x, y, z, u, v = (np.concatenate(column) for column in columns)
+    seen = [np.zeros((5, 0))]  # x, y, z, u and v, by columns, which lie together in memory
+    inverse = viewpoint.robot_from_optical.rotation.T
+    for placed in clouds:
+        rotation, shift_m, motion = inverse, -viewpoint.position_m, placed.motion
+        if motion is not None:
+            rotation, shift_m = inverse @ motion.rotation, motion.translation_m + shift_m
+        shown, u, v = viewpoint.projection.shown(placed.points_m, rotation, inverse @ shift_m)
+        columns = [placed.points_m[:, axis].take(shown).astype(np.float64) for axis in range(3)]
+        if motion is not None:
+            columns = coordinates(columns, motion.rotation, motion.translation_m)
+        seen.append(np.stack([*columns, u, v]))
+    counts = [values.shape[1] for values in seen[1:]]
+    values = seen[-1] if len(clouds) == 1 else np.concatenate(seen, axis=1)
     return SeenPoints(
-        np.stack([x, y, z]).T,
-        np.stack([u, v]).T,
-        np.concatenate(owners),
+        values[:3].T,
+        values[3:].T,
+        np.repeat(np.arange(len(clouds)), counts),
         tuple(placed.sensor for placed in clouds),
         tuple(placed.offset_s for placed in clouds),
     )
@@ -155,7 +141,7 @@ def foregrounds(
     viewpoint: Viewpoint,
     sights: Sequence[Sight],
     seen: SeenPoints,
-    insides: Sequence[InBox],
+    inside: InBoxes,
     minimum_points: int,
 ) -> list[NDArray[np.intp] | None]:
     """Which of the points in boxes belong to the objects there.
@@ -168,182 +154,61 @@ def foregrounds(
         viewpoint: the camera.
         sights: the boxes.
         seen: the points that it sees.
-        insides: for each box the points in it.
+        inside: the points in the boxes.
         minimum_points: of an object.
 
     Returns:
         for each box the indices of its object's points; None where no cluster has enough.
     """
-    counts = [len(inside.points) for inside in insides]
-    found: list[NDArray[np.intp] | None] = [None] * len(sights)
-    if not sum(counts):
-        return found
-    points = np.concatenate([inside.points for inside in insides])
-    core = np.concatenate([inside.core for inside in insides])
-    rows, columns = seen.cells
-    groups = _groups_by_box(rows[points], columns[points], counts)
-    x, y, _ = viewpoint.position_m.tolist()
-    cos, sin = (np.repeat([sight.heading[axis] for sight in sights], counts) for axis in (0, 1))
-    depths = cos * (seen.points_m[points, 0] - x) + sin * (seen.points_m[points, 1] - y)
+    if not len(inside.points):
+        return [None] * len(sights)
+    boxes = inside.boxes
+    x, y = (seen.points_m[:, axis].take(inside.points) for axis in (0, 1))
+    groups = _groups_by_box(*plan_cells(x, y, np.sqrt(x * x + y * y), _CELL_M), inside)
+    cos, sin = np.array([sight.heading for sight in sights]).T[:, boxes]
+    camera_x, camera_y, _ = viewpoint.position_m.tolist()
+    depths = cos * (x - camera_x) + sin * (y - camera_y)
 
     sizes = np.bincount(groups)
-    support = np.bincount(groups, core, len(sizes))
+    support = np.bincount(groups, inside.core, len(sizes))
     middles = np.bincount(groups, depths, len(sizes)) / sizes
     box_of = np.zeros(len(sizes), dtype=np.intp)
-    box_of[groups] = np.repeat(np.arange(len(sights)), counts)
+    box_of[groups] = boxes
     large = sizes >= minimum_points
     best = np.zeros(len(sights))
     np.maximum.at(best, box_of[large], support[large])
     # Where no large cluster reaches the core, all of them count.
     large &= support >= np.where(best > 0.0, np.maximum(1.0, _MIN_SUPPORT * best), 0.0)[box_of]
-    for group in np.flatnonzero(large)[np.argsort(-middles[large], kind="stable")].tolist():
-        found[box_of[group]] = np.array([group])  # the nearest comes last, and stays
-    ends = np.concatenate([[0], np.cumsum(counts)])
-    for index, chosen in enumerate(found):
-        if chosen is not None:
-            part = slice(ends[index], ends[index + 1])
-            found[index] = points[part][groups[part] == chosen[0]]
-    return found
+    furthest_first = np.flatnonzero(large)[np.argsort(-middles[large], kind="stable")]
+    nearest = np.full(len(sights), -1)
+    nearest[box_of[furthest_first]] = furthest_first  # what is written last stays
+    own = groups == nearest[boxes]
+    ends = np.cumsum(np.bincount(boxes[own], minlength=len(sights)))
+    parts = np.split(inside.points[own], ends[:-1])
+    return [part if len(part) else None for part in parts]
 
 
 def _groups_by_box(
-    rows: NDArray[np.intp], columns: NDArray[np.intp], counts: Sequence[int]
+    rows: NDArray[np.intp], columns: NDArray[np.intp], inside: InBoxes
 ) -> NDArray[np.intp]:
     """Groups of touching cells, none of which spans two boxes.
 
-    The plans of the boxes are put below each other with an empty row between, in place.
+    The plans of the boxes are put below each other with an empty row between. Of rows and columns
+    in which a box has nothing, one stays for each gap.
     """
-    end, below = 0, 0
-    for count in counts:
-        if count:
-            part, aside = rows[end : end + count], columns[end : end + count]
-            part += below - part.min()
-            aside -= aside.min()
-            below = int(part.max()) + 2
-        end += count
-    return touching_groups(rows, columns)
-
-
-def place_by_points(
-    viewpoint: Viewpoint,
-    sight: Sight,
-    seen: SeenPoints,
-    chosen: NDArray[np.intp],
-    *,
-    size: ClassSize | None,
-    ground_z_m: float,
-    doubts: Doubts,
-    camera: str,
-) -> Placement:
-    """Place an object by its points.
-
-    A LiDAR sees near sides only. How far the object reaches behind follows from its class, where
-    the size of that is known, else from what is seen of it.
-
-    Args:
-        viewpoint: the camera.
-        sight: the object's box.
-        seen: the points that the camera sees.
-        chosen: indices of the object's.
-        size: of the object's class, where it is known.
-        ground_z_m: nothing reaches below.
-        doubts: what is known of the errors.
-        camera: its name among the sources.
-    """
-    chosen = chosen[:: math.ceil(len(chosen) / _ENOUGH_POINTS)]
-    spots = seen.points_m[chosen] - viewpoint.position_m
-    depths, asides = sight.axes @ spots.T
-    ordered = np.sort(depths)
-    near = float(ordered[len(ordered) // 20])
-    _, width = sight.width_at(near)
-    depth = None
-    if size is None and width < WIDE_M:
-        # What is behind a person is a wall rather than a part of the person.
-        middle = ordered[len(ordered) // 2]
-        errors = np.abs(depths - middle)
-        kept = errors <= 3.0 * 1.4826 * np.sort(errors)[len(errors) // 2] + 0.2
-        ordered, asides = np.sort(depths[kept]), asides[kept]
-        near = float(ordered[len(ordered) // 20])
-        seen_m = float(ordered[-1 - len(ordered) // 20]) - near
-    else:
-        sides, far = _sides(depths, asides, spots[:, 2], near)
-        # The corner that is hidden lies as far behind the nearest as those of both sides together.
-        seen_m = sides[0].depth_m + sides[1].depth_m
-        asides = asides[depths <= far]
-        if size is not None and not sight.box.cut_sides:
-            depth = depth_of_sides(size, sides)
-    if depth is None:
-        depth = depth_of(size, width, cut=sight.box.cut_sides, seen_m=seen_m)
-    owners = np.unique(seen.owners[chosen]).tolist() if len(seen.sensors) > 1 else [0]
-    # Of several clouds the object is where it was at their middle, or half of their gap from it.
-    offsets_s = [seen.offsets_s[owner] for owner in owners]
-    lead_s = (min(offsets_s) + max(offsets_s)) / 2.0
-    apart_m = 0.5 * doubts.max_speed_mps * (max(offsets_s) - min(offsets_s)) / 2.0
-    return place_upright(
-        viewpoint,
-        sight,
-        near_m=near,
-        depth=depth,
-        aside=_aside(np.sort(asides), width, apart_m),
-        ground_z_m=ground_z_m,
-        depth_sigma_m=math.hypot(_RANGE_SIGMA_M, apart_m),
-        edge_sigma_px=doubts.edge_sigma_px,
-        sensors=(camera, *(seen.sensors[owner] for owner in owners)),
-        lead_s=lead_s,
-        moved_m=0.5 * doubts.max_speed_mps * abs(lead_s),
-    )
-
-
-def _sides(
-    depths_m: NDArray[np.float64],
-    asides_m: NDArray[np.float64],
-    heights_m: NDArray[np.float64],
-    near_m: float,
-) -> tuple[tuple[Side, Side], float]:
-    """What shows to the right and left of the nearest point, and how far that reaches."""
-    corner = float(np.median(asides_m[depths_m <= near_m]))
-    sides, ends = [], []
-    for chosen in (asides_m < corner, asides_m >= corner):
-        end = _far_end(depths_m[chosen], heights_m[chosen], near_m)
-        across = np.sort(np.abs(asides_m[chosen & (depths_m <= end)] - corner))
-        width = float(across[-1 - int(_EDGE_SHARE * len(across))]) if len(across) else 0.0
-        sides.append(Side(width, end - near_m))
-        ends.append(end)
-    return (sides[0], sides[1]), max(ends)
-
-
-def _far_end(depths_m: NDArray[np.float64], heights_m: NDArray[np.float64], near_m: float) -> float:
-    """How far the side of a body reaches that begins at `near_m`.
-
-    As far as the slices of the depth are as tall as a body. What stands behind shows as a narrow
-    strip over the object's top, and what lies beside it as one at its foot.
-    """
-    if not len(depths_m):
-        return near_m
-    slices = np.maximum((depths_m - near_m) / _SLICE_M, 0.0).astype(np.intp)
-    low = np.full(int(slices.max()) + 3, np.inf)
-    high = -low
-    np.minimum.at(low, slices, heights_m)
-    np.maximum.at(high, slices, heights_m)
-    tall = high - low >= _BODY_SHARE * float(np.ptp(heights_m))
-    tall[0] = True
-    gaps = np.flatnonzero(~tall[:-1] & ~tall[1:])  # the last two are empty
-    body = depths_m[slices < gaps[0]]
-    if not len(body):
-        return near_m
-    last = len(body) - 1 - len(body) // 50
-    return max(float(np.partition(body, last)[last]), near_m)
-
-
-def _aside(asides_m: NDArray[np.float64], width_m: float, moved_m: float) -> tuple[float, float]:
-    """The middle of sorted points across the view, and its variance.
-
-    The ends of an object across the view are as far from its middle, whatever its heading. They
-    are known to half of the gap between two beams, and to what of the box shows no points.
-    """
-    cut = int(_EDGE_SHARE * len(asides_m))
-    right, left = float(asides_m[cut]), float(asides_m[-1 - cut])
-    gap = float(np.diff(asides_m).max(initial=0.0))
-    missing = max(width_m - (left - right), 0.0)
-    variance = _RANGE_SIGMA_M**2 + (gap / 2.0) ** 2 + (missing / 4.0) ** 2 + moved_m**2
-    return (left + right) / 2.0, variance
+    used = inside.counts > 0
+    begins = (np.cumsum(inside.counts) - inside.counts)[used]
+    boxes = (np.cumsum(used) - 1)[inside.boxes]
+    packed = []
+    for lines in (rows, columns):
+        lines = lines - np.minimum.reduceat(lines, begins)[boxes]
+        width = int(lines.max()) + 2  # the last is empty
+        lines += boxes * width
+        there = np.zeros(len(begins) * width, dtype=np.bool_)
+        there[lines] = True
+        there[1:] |= there[:-1].copy()
+        numbers = np.cumsum(there)
+        packed.append((numbers, lines, width))
+    (numbers, lines, _), (across, asides, width) = packed
+    firsts = across[::width] - 1
+    return touching_groups(numbers[lines], across[asides] - firsts[boxes])

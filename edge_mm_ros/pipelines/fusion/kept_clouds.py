@@ -70,7 +70,5 @@ class KeptClouds:
         if best is None or abs(best.stamp_ns - stamp_ns) > limit_ns:
             return None
         now, then = pose_at(stamp_ns), pose_at(best.stamp_ns)
-        points = best.points_m
-        if now is not None and then is not None:
-            points = (now.inverse() @ then).apply(points)
-        return PlacedCloud(source, points, (best.stamp_ns - stamp_ns) / NS_PER_S)
+        motion = None if now is None or then is None else now.inverse() @ then
+        return PlacedCloud(source, best.points_m, (best.stamp_ns - stamp_ns) / NS_PER_S, motion)

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from edge_mm_ros.datatypes import Detections, InvalidInput
 from edge_mm_ros.params.sensor_fusion import SensorFusionParams
 from edge_mm_ros.pipelines.fusion.class_sizes import ClassSize, size_of
-from edge_mm_ros.pipelines.fusion.frustum import Doubts, SeenPoints, foregrounds, place_by_points
+from edge_mm_ros.pipelines.fusion.frustum import SeenPoints, foregrounds
 from edge_mm_ros.pipelines.fusion.ground_plane import (
     Foot,
     GroundModel,
     foot_on_ground,
     place_on_ground,
 )
+from edge_mm_ros.pipelines.fusion.point_placing import Doubts, NearSide, near_sides, place_by_points
 from edge_mm_ros.pipelines.fusion.viewpoint import Box, Placement, Sight, Viewpoint
 
 _SAME_THING = 0.5  # overlap from which on two boxes may show one object
@@ -61,11 +62,19 @@ def place_all(
         else:
             sights[index] = sight
     points = _points_of_each(viewpoint, sights, seen, params.minimum_points)
-    for index, sight in sights.items():
+    sides = near_sides(viewpoint, list(sights.values()), seen, [points[index] for index in sights])
+    ground = GroundModel(
+        params.ground_z_m,
+        params.max_range_m,
+        params.max_height_m,
+        params.tilt_sigma_rad,
+        params.height_sigma_m,
+    )
+    for (index, sight), side in zip(sights.items(), sides):
         size = size_of(detections.labels[index])
         try:
             spots[index] = _place(
-                f"camera:{camera}", viewpoint, sight, size, seen, points[index], params
+                f"camera:{camera}", viewpoint, sight, size, seen, side, ground, params
             )
         except InvalidInput as error:
             spots[index] = error
@@ -83,29 +92,30 @@ def _points_of_each(
     Boxes come from the lowest foot upwards, that is from near to far. Whose points mostly belong to
     nearer ones has another choice among those that are left, or has none.
     """
+    if not sights:
+        return {}
     order = sorted(sights, key=lambda index: (-sights[index].box.bottom, index))
     ordered = [sights[index] for index in order]
-    insides = [seen.within(sight.box) for sight in ordered]
-    chosen = foregrounds(viewpoint, ordered, seen, insides, minimum_points)
-    apart = _apart([sight.box for sight in ordered])
-    owner = np.full(len(seen.points_m), -1, dtype=np.intp)
+    boxes = [sight.box for sight in ordered]
+    inside = seen.within(boxes)
+    chosen = foregrounds(viewpoint, ordered, seen, inside, minimum_points)
+    apart = np.concatenate([_apart(boxes), np.zeros((len(boxes), 1), dtype=np.bool_)], axis=1)
+    owner = np.full(len(seen.points_m), -1, dtype=np.intp)  # nobody's, in the last column of apart
     contested = []
     for place, points in enumerate(chosen):
         if points is None:
             continue
-        taken = np.append(apart[place], False)[owner[points]]
+        taken = apart[place][owner[points]]
         if 2 * np.count_nonzero(taken) > len(points):
             contested.append(place)
         else:
             owner[points[~taken]] = place
-    left = []
-    for place in contested:
-        taken = np.append(apart[place], False)[owner[insides[place].points]]
-        left.append(insides[place].only(~taken))
-    others = [ordered[place] for place in contested]
-    second = foregrounds(viewpoint, others, seen, left, minimum_points)
-    for place, points in zip(contested, second):
-        chosen[place] = points
+    if contested:
+        left = inside.only(~apart[inside.boxes, owner[inside.points]], contested)
+        others = [ordered[place] for place in contested]
+        second = foregrounds(viewpoint, others, seen, left, minimum_points)
+        for place, points in zip(contested, second):
+            chosen[place] = points
     return dict(zip(order, chosen))
 
 
@@ -132,29 +142,23 @@ def _place(
     sight: Sight,
     size: ClassSize | None,
     seen: SeenPoints,
-    chosen: NDArray[np.intp] | None,
+    side: NearSide | None,
+    ground: GroundModel,
     params: SensorFusionParams,
 ) -> Placement:
     edge_sigma_px = params.pixel_sigma_px + params.box_sigma_share * sight.box.height
     by_points = None
-    if chosen is not None:
+    if side is not None:
         by_points = place_by_points(
             viewpoint,
             sight,
             seen,
-            chosen,
+            side,
             size=size,
             ground_z_m=params.ground_z_m,
             doubts=Doubts(edge_sigma_px, params.max_speed_mps),
             camera=camera,
         )
-    ground = GroundModel(
-        params.ground_z_m,
-        params.max_range_m,
-        params.max_height_m,
-        params.tilt_sigma_rad,
-        params.height_sigma_m,
-    )
     try:
         foot = foot_on_ground(viewpoint, sight, ground, edge_sigma_px)
     except InvalidInput:

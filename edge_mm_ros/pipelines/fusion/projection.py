@@ -9,6 +9,7 @@ from numpy.polynomial.polynomial import polyval
 from numpy.typing import NDArray
 
 from edge_mm_ros.datatypes import CameraCalibration, InvalidInput
+from edge_mm_ros.pipelines.fusion.columns import coordinate, coordinates
 
 # Number of coefficients that each model may have; fewer count as zeros.
 _COEFFICIENTS = {"": 0, "plumb_bob": 5, "rational_polynomial": 8, "equidistant": 4}
@@ -95,6 +96,49 @@ class CameraProjection:
             picture; the pixels of the others mean nothing.
         """
         x, y, z = (np.asarray(points_m[:, axis], dtype=np.float64) for axis in range(3))
+        front, u, v, inside = self._pixels(x, y, z)
+        seen = np.zeros(len(x), dtype=np.bool_)
+        seen[front] = inside
+        pixels = np.zeros((2, len(x)))
+        pixels[0, front], pixels[1, front] = u, v
+        return pixels.T, seen
+
+    def shown(
+        self,
+        points_m: NDArray[np.floating],
+        rotation: NDArray[np.float64],
+        shift_m: NDArray[np.float64],
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
+        """Which points of another frame the picture shows, and where.
+
+        Args:
+            points_m: (n, 3).
+            rotation: float64 (3, 3), from their frame into the optical one.
+            shift_m: float64 (3,), the translation into it.
+
+        Returns:
+            int (m,), the indices of those that are in front of the camera and within its picture;
+            float64 (m,), their columns; float64 (m,), their rows.
+        """
+        columns = [points_m[:, axis] for axis in range(3)]
+        if self._fisheye:  # which may see behind itself
+            front = np.arange(len(points_m))
+        else:
+            front = np.flatnonzero(coordinate(columns, rotation[2], shift_m[2]) > 0.0)
+            columns = [column.take(front) for column in columns]
+        exact = [column.astype(np.float64) for column in columns]
+        within, u, v, inside = self._pixels(*coordinates(exact, rotation, shift_m))
+        return front[within[inside]], u[inside], v[inside]
+
+    def _pixels(
+        self, x: NDArray[np.float64], y: NDArray[np.float64], z: NDArray[np.float64]
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+        """Pixels of points, by columns in the optical frame.
+
+        Returns:
+            int (m,), the indices of those that may be in the picture; float64 (m,), their columns;
+            float64 (m,), their rows; bool (m,), which of them are.
+        """
         with np.errstate(over="ignore", invalid="ignore"):
             squared = x * x + y * y
             if self._fisheye:
@@ -103,20 +147,18 @@ class CameraProjection:
             else:
                 seen = (z > _NEAREST_M) & (squared <= self._reach**2 * z * z)
         front = np.flatnonzero(seen)
+        x, y, z = x[front], y[front], z[front]
         if self._fisheye:
-            flat = _along(np.column_stack([x[front], y[front]]), angle[front])
+            flat = _along(np.column_stack([x, y]), angle[front])
         else:
-            flat = np.stack([x[front] / z[front], y[front] / z[front]]).T
+            flat = np.stack([x / z, y / z]).T
         moved = self._distort(flat)
         k = self.calibration.k
         u = k[0, 0] * moved[:, 0] + k[0, 1] * moved[:, 1] + k[0, 2]
         v = k[1, 1] * moved[:, 1] + k[1, 2]
         inside = (u >= 0.0) & (u <= self.calibration.width)
         inside &= (v >= 0.0) & (v <= self.calibration.height)
-        seen[front] = inside
-        pixels = np.zeros((2, len(x)))
-        pixels[0, front], pixels[1, front] = u, v
-        return pixels.T, seen
+        return front, u, v, inside
 
     def rays(self, pixels: NDArray[np.floating]) -> NDArray[np.float64]:
         """Unit directions of pixels.

@@ -43,13 +43,16 @@ class Box:
         Raises:
             InvalidInput: it is not finite, turned inside out, or outside of the picture.
         """
-        left, top, right, bottom = (float(value) for value in box_px)
-        text = f"{_text(left, top, right, bottom)} in a picture of {width}x{height}"
+        left, top, right, bottom = box_px.tolist()
+        what = ""
         finite = all(map(math.isfinite, (left, top, right, bottom)))
         if not finite or right <= left or bottom <= top:
-            raise InvalidInput("box", f"{text}: not a box")
-        if right <= 0 or bottom <= 0 or left >= width or top >= height:
-            raise InvalidInput("box", f"{text}: outside of the picture")
+            what = "not a box"
+        elif right <= 0 or bottom <= 0 or left >= width or top >= height:
+            what = "outside of the picture"
+        if what:
+            text = _text(left, top, right, bottom)
+            raise InvalidInput("box", f"{text} in a picture of {width}x{height}: {what}")
         margin = 2.0  # detectors draw the border's boxes up to this far inside,
         beside = margin + 0.02 * (bottom - top)  # and those of large things further
         return cls(
@@ -97,12 +100,6 @@ class Sight:
     right: float
     top: float
     bottom: float
-
-    @property
-    def axes(self) -> NDArray[np.float64]:
-        """The unit directions along `heading` and to the left of it, float64 (2, 3)."""
-        cos, sin = self.heading
-        return np.array([[cos, sin, 0.0], [-sin, cos, 0.0]])
 
     def width_at(self, depth_m: float) -> tuple[float, float]:
         """What the box covers of the upright plane at a horizontal depth along `heading`.

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import chi2
 
-from edge_mm_ros.pipelines.tracking.imm import inverse_of_symmetric, radial_velocity
+from edge_mm_ros.pipelines.tracking.imm import Estimates, radial_velocity
 from edge_mm_ros.pipelines.tracking.measurement import Scan
 from edge_mm_ros.pipelines.tracking.near_side import completion
+from edge_mm_ros.pipelines.tracking.roots import Root, product
 
 _GATE_SHARE = 0.9999  # of true pairs lies within the gate: who falls out is seen twice
 _GATES = {rows: float(chi2.ppf(_GATE_SHARE, rows)) for rows in (3, 4)}
@@ -41,7 +42,7 @@ _LEAST_M = 0.2  # nothing that counts is thinner
 # how often it says nothing: where it is less, as feet are hidden easily, and where it is more.
 _HEIGHT_SIGMA = 0.04
 _HIDDEN_SHARE, _ODD_SHARE = 0.5, 0.05
-_PLAN, _SPACE = [0, 1], [0, 1, 2]
+_SPACE = [0, 1, 2]
 _HELD_S = 0.5  # a place is held by what was measured there so lately
 
 
@@ -50,20 +51,20 @@ class Candidates:
     """What association knows of m tracks at the scan's time.
 
     Attributes:
-        means: float64 (m, 6).
-        covariances: float64 (m, 6, 6).
+        motion: where they are and how they move.
         biases_m2: float64 (m, 3, 3), of the errors that they share with their sensors.
-        label_shares: float64 (n, m), how much of each track's evidence is for the label of each of
-            the n measurements; 1 where either has no class.
+        label_shares: float64 (labels, m), how much of each track's evidence is for each label; 1
+            where either has no class.
+        labels: intp (n,), which of these labels each of the n measurements has.
         unseen_s: float64 (m,), since when each was not measured.
         sizes_m: float64 (m, 3).
         classed: bool (m,), which have a class.
     """
 
-    means: NDArray[np.float64]
-    covariances: NDArray[np.float64]
+    motion: Estimates
     biases_m2: NDArray[np.float64]
     label_shares: NDArray[np.float64]
+    labels: NDArray[np.intp]
     unseen_s: NDArray[np.float64]
     sizes_m: NDArray[np.float64]
     classed: NDArray[np.bool_]
@@ -74,7 +75,7 @@ class Pairs:
     """What belongs together.
 
     Attributes:
-        rows: indices of measurements, ascending.
+        rows: indices of measurements.
         columns: those of their tracks.
         stray: bool, which pairs agree in direction only: the distance is another object's.
     """
@@ -82,6 +83,11 @@ class Pairs:
     rows: NDArray[np.intp]
     columns: NDArray[np.intp]
     stray: NDArray[np.bool_]
+
+    def by_track(self) -> Pairs:
+        """The same, ordered by their tracks."""
+        order = self.columns.argsort()
+        return Pairs(self.rows[order], self.columns[order], self.stray[order])
 
 
 def assign(scan: Scan, tracks: Candidates) -> Pairs:
@@ -92,35 +98,44 @@ def assign(scan: Scan, tracks: Candidates) -> Pairs:
     place of another one or of what lies behind, may still be the track's: its distance is then
     taken for a stray one.
     """
-    count, others = len(scan.measurements), len(tracks.means)
-    if not count or not others:
+    others = len(tracks.unseen_s)
+    if not scan.measurements or not others:
         none = np.zeros(0, dtype=np.intp)
         return Pairs(none, none, np.zeros(0, dtype=np.bool_))
-    hidden = completion(scan, tracks.means, tracks.covariances, tracks.sizes_m, tracks.classed)
+    means = tracks.motion.mean
+    hidden = None
+    if scan.incomplete:
+        hidden = completion(scan, *tracks.motion.overall, tracks.sizes_m, tracks.classed)
     measured = scan.noises_m2 + scan.biases_m2
-    known = tracks.covariances[:, :3, :3] + tracks.biases_m2 + _unforeseen_m2(tracks.unseen_s)
-    offset = scan.positions_m[:, :2].T[:, :, None] - tracks.means[:, :2].T[:, None]
+    known = tracks.motion.place_m2 + tracks.biases_m2
+    _on_the_plan(known)[...] += _unforeseen_m2(tracks.unseen_s)[:, None]
+    offset = scan.positions_m[:, :2].T[:, :, None] - means[:, :2].T[:, None]
+    # Most pairs are too far apart along one axis already, with the vaguest distance at that.
+    vague = _on_the_plan(measured)
+    if scan.from_afar:
+        vague = vague + (STRAY_SIGMA_M * scan.rays[:, :2]) ** 2
+    widest = vague.T[:, :, None] + _on_the_plan(known).T[:, None]
     if hidden is not None:
         offset += np.moveaxis(hidden.shift_m[..., :2], 2, 0)
-    # Most pairs are too far apart along one axis already, with the vaguest distance at that.
-    vague = measured[:, _PLAN, _PLAN] + (STRAY_SIGMA_M * scan.rays[:, :2]) ** 2
-    widest = vague.T[:, :, None] + known[:, _PLAN, _PLAN].T[:, None]
-    if hidden is not None:
         widest += np.moveaxis((hidden.spread_m2 + hidden.fresh_m2)[..., :2], 2, 0)
     near = offset**2 <= _GATES[4] * widest
     rows, columns = np.divmod(np.flatnonzero(near[0] & near[1]), others)
 
-    gap = scan.positions_m[rows] - tracks.means[columns, :3]
+    gap = scan.positions_m[rows] - means[columns, :3]
     spread = measured[rows] + known[columns]
     if hidden is not None:
         gap = gap + hidden.shift_m[rows, columns]
         spread -= hidden.instead[rows, columns, None, None] * scan.biases_m2[rows]
         spread[:, _SPACE, _SPACE] += (hidden.spread_m2 + hidden.fresh_m2)[rows, columns]
-    rays = scan.rays[rows]
-    fit = _mahalanobis(gap, spread, rays)
-    gates = np.where(scan.radial, _GATES[4], _GATES[3])[rows]
-    squared = fit.squared + _radial_misfits(scan, tracks, rows, columns)
-    added = fit.log_det + _OTHER_LABEL * (1.0 - tracks.label_shares[rows, columns])
+    root = Root.of(spread)
+    misfit = root.whitened(gap)
+    squared = product(misfit, misfit)
+    gates: float | NDArray[np.float64] = _GATES[3]
+    if scan.radial.any():
+        gates = np.where(scan.radial, _GATES[4], _GATES[3])[rows]
+        squared += _radial_misfits(scan, tracks, rows, columns)
+    added = _OTHER_LABEL * (1.0 - tracks.label_shares[tracks.labels[rows], columns])
+    added += root.log_det
     added += _fading(tracks.unseen_s[columns], scan.classless[rows])
     cost = np.where(squared > gates, np.inf, squared + added)
     stray = np.zeros(len(rows), dtype=np.bool_)
@@ -130,8 +145,10 @@ def assign(scan: Scan, tracks: Candidates) -> Pairs:
         by_others, share = _stray_shares(scan, tracks, offset, rows, columns)
         cost -= 2.0 * np.log1p(-share)
         # With a vague distance along the ray, by the lemmas of Woodbury and of the determinant.
-        loose = 1.0 + STRAY_SIGMA_M**2 * fit.along
-        squared = squared - STRAY_SIGMA_M**2 * fit.across**2 / loose
+        rays = scan.rays[rows]
+        ray = root.whitened(rays)
+        loose = 1.0 + STRAY_SIGMA_M**2 * product(ray, ray)
+        squared = squared - STRAY_SIGMA_M**2 * product(ray, misfit) ** 2 / loose
         stray_cost = squared + np.log(loose) + added - 2.0 * np.log(share)
         # What lies beyond a track may have the distance of what is behind it. What is nearer, and
         # stands on no other track, is something new, and never waved aside.
@@ -141,16 +158,42 @@ def assign(scan: Scan, tracks: Candidates) -> Pairs:
         cost = np.where(stray, stray_cost, cost)
     # At the cost of a new object a pair is as good as none, so none is forced onto another.
     new_cost = np.where(scan.classless, _NEW_COST_UNKNOWN, _NEW_COST)
-    costs = np.repeat(new_cost[:, None], others, axis=1)
-    likely = cost < new_cost[rows]
-    rows, columns = rows[likely], columns[likely]
-    costs[rows, columns] = cost[likely]
-    strays = np.zeros(costs.shape, dtype=np.bool_)
-    strays[rows, columns] = stray[likely]
-    chosen, partners = linear_sum_assignment(costs)
-    paired = costs[chosen, partners] < new_cost[chosen]
-    chosen, partners = chosen[paired], partners[paired]
-    return Pairs(chosen, partners, strays[chosen, partners])
+    likely = np.flatnonzero(cost < new_cost[rows])
+    rows, columns, stray = rows[likely], columns[likely], stray[likely]
+    chosen = cheapest(rows, columns, cost[likely], new_cost)
+    return Pairs(rows[chosen], columns[chosen], stray[chosen])
+
+
+def cheapest(
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+    cost: NDArray[np.float64],
+    new_cost: NDArray[np.float64],
+) -> NDArray[np.bool_]:
+    """Which of k pairs belong to the assignment that costs least as a whole, bool (k,).
+
+    Args:
+        rows: indices of the pairs' measurements.
+        columns: those of their tracks.
+        cost: float64 (k,), below that of a new object.
+        new_cost: float64 (n,), what each measurement costs that has no track.
+    """
+    # Most pairs have no rival, and are chosen whatever becomes of the others.
+    contested = (np.bincount(rows)[rows] > 1) | (np.bincount(columns)[columns] > 1)
+    chosen = ~contested
+    open_pairs = np.flatnonzero(contested)
+    if not len(open_pairs):
+        return chosen
+    some, row = np.unique(rows[open_pairs], return_inverse=True)
+    others, column = np.unique(columns[open_pairs], return_inverse=True)
+    # What is spared by a pair: whoever gets none, as there are too few tracks, spares nothing.
+    spared = np.zeros((len(some), len(others)))
+    spared[row, column] = cost[open_pairs] - new_cost[rows[open_pairs]]
+    pair = np.full(spared.shape, -1, dtype=np.intp)
+    pair[row, column] = open_pairs
+    best = pair[linear_sum_assignment(spared)]
+    chosen[best[best >= 0]] = True
+    return chosen
 
 
 def _radial_misfits(
@@ -162,7 +205,7 @@ def _radial_misfits(
         item = scan.measurements[index].radial
         assert item is not None
         here = rows == index
-        states, covariances = tracks.means[columns[here]], tracks.covariances[columns[here]]
+        states, covariances = (part[columns[here]] for part in tracks.motion.overall)
         expected, slope = radial_velocity(states, item)
         # The place's part of the slope is small, so the two are taken as independent.
         variance = np.einsum("ij,ijk,ik->i", slope, covariances, slope) + item.sigma_mps**2
@@ -171,17 +214,24 @@ def _radial_misfits(
 
 
 def _unforeseen_m2(unseen_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What an unseen object's place may err by beyond its filter's belief, float64 (m, 3, 3).
+    """What an unseen object's place may err by beyond its filter's belief, along x and y, (m,).
 
     Whoever stands or walks straight in view soon leaves the filter sure of it; behind something,
     nobody sees them start, stop or turn.
     """
     moved_m = 0.5 * _START_MPS2 * np.minimum(unseen_s, _LONGEST_START_S) ** 2
-    return np.asarray(moved_m[:, None, None] ** 2 * np.diag([1.0, 1.0, 0.0]))
+    return np.asarray(moved_m**2)
+
+
+def _on_the_plan(covariances_m2: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The variances along x and y, a view (k, 2) of contiguous (k, 3, 3) matrices."""
+    return covariances_m2.reshape(-1, 9)[:, :5:4]
 
 
 def _fading(unseen_s: NDArray[np.float64], classless: NDArray[np.bool_]) -> NDArray[np.float64]:
     """What it counts that tracks were not seen for so long, of k pairs."""
+    if not classless.any():
+        return np.asarray(2.0 / _GONE_AFTER_S * unseen_s)
     lasting_s = np.where(classless, _GONE_AFTER_UNKNOWN_S, _GONE_AFTER_S)
     lost = classless & (unseen_s > _LONGEST_UNKNOWN_S)
     return np.asarray(np.where(lost, np.inf, 2.0 * unseen_s / lasting_s))
@@ -246,40 +296,7 @@ def within(
     """
     one, other = np.maximum(one_m[..., :2], _LEAST_M), np.maximum(other_m[..., :2], _LEAST_M)
     smaller = np.minimum(one, other)
-    common = np.clip((one + other) / 2.0 - np.abs(gap_m[..., :2]), 0.0, smaller)
+    common = np.maximum((one + other) / 2.0 - np.abs(gap_m[..., :2]), 0.0)
+    common = np.minimum(common, smaller)
     least = np.minimum(one.prod(axis=-1), other.prod(axis=-1))
     return np.asarray(common.prod(axis=-1) > _INSIDE * least)
-
-
-@dataclass(frozen=True, eq=False)
-class _Fit:
-    """Of k pairs, with ``S`` the covariances of their gaps and ``u`` the rays.
-
-    Attributes:
-        squared: float64 (k,), squared distances, ``gap' S^-1 gap``.
-        log_det: float64 (k,), logs of the determinants of ``S``.
-        along: float64 (k,), ``u' S^-1 u``.
-        across: float64 (k,), ``u' S^-1 gap``.
-    """
-
-    squared: NDArray[np.float64]
-    log_det: NDArray[np.float64]
-    along: NDArray[np.float64]
-    across: NDArray[np.float64]
-
-
-def _mahalanobis(
-    gap: NDArray[np.float64], spread: NDArray[np.float64], rays: NDArray[np.float64]
-) -> _Fit:
-    """How well measurements fit tracks, under symmetric (k, 3, 3) matrices.
-
-    By cofactors: for many small matrices much faster than a solver.
-    """
-    inverse, determinant = inverse_of_symmetric(spread)
-    weighted = (inverse @ gap[..., None])[..., 0]
-    return _Fit(
-        (gap * weighted).sum(axis=1),
-        np.log(determinant),
-        (rays * (inverse @ rays[..., None])[..., 0]).sum(axis=1),
-        (rays * weighted).sum(axis=1),
-    )

@@ -30,7 +30,7 @@ def doubts_m2(
         rays = scan.rays[rows] * (pairs.stray * STRAY_SIGMA_M)[:, None]
         doubts += rays[:, :, None] * rays[:, None]
     along_axes = doubts.reshape(-1, 9)[:, :5:4]  # a view of what errs along x and along y
-    missing = (tracks.sizes_m[columns] - scan.sizes_m[rows])[:, :2] / 2.0
+    missing = (tracks.sizes_m[columns, :2] - scan.sizes_m[rows, :2]) / 2.0
     vague, sized = scan.classless[rows] & tracks.classed[columns], scan.sized[rows]
     usual = vague | sized
     if hidden is not None:
@@ -47,7 +47,7 @@ def _holds_others_m(tracks: TrackSet, scan: Scan, pairs: Pairs) -> NDArray[np.fl
 
     Points of people who stand close fall into one cluster, whose middle is that of none of them.
     """
-    places = tracks.motion.overall[0][:, :2]
+    places = tracks.motion.mean[:, :2]
     offset = np.abs(scan.positions_m[pairs.rows, None, :2] - places[None])
     holds = np.all(offset <= scan.sizes_m[pairs.rows, None, :2] / 2.0 + _EDGE_M, axis=2)
     holds &= (tracks.unseen_s <= _LATELY_S) & scan.sized[pairs.rows, None]

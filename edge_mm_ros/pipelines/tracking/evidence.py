@@ -73,17 +73,24 @@ class LabelEvidence:
             memories: time since the last measurement with a class of each, in time constants of
                 forgetting; 0 for a measurement without one, by which nothing is forgotten.
         """
-        columns = [self.labels.index(label) for label in labels]
+        columns, rows = self.columns(labels), np.arange(len(labels))
         weights = np.maximum(scores, 1e-3)  # a score of 0 still names a label
-        counts, squares = self.counts.copy(), self.squares.copy()
         # While nothing is seen nothing is forgotten, or the first picture after an occlusion
         # would decide alone.
         kept = np.exp(-np.minimum(memories, _LONGEST))[:, None]
-        counts[tracks] *= kept
-        squares[tracks] *= kept
-        counts[tracks, columns] += weights
-        squares[tracks, columns] += weights * scores
-        return LabelEvidence(self.labels, counts, squares)
+        sums = []
+        for before, more in ((self.counts, weights), (self.squares, weights * scores)):
+            ours = before[tracks] * kept
+            ours[rows, columns] += more
+            after = before.copy()
+            after[tracks] = ours
+            sums.append(after)
+        return LabelEvidence(self.labels, *sums)
+
+    def columns(self, labels: Sequence[str]) -> NDArray[np.intp]:
+        """Where known labels stand among `labels`, intp (n,)."""
+        places = {label: column for column, label in enumerate(self.labels)}
+        return np.array([places[label] for label in labels], dtype=np.intp)
 
     @cached_property
     def classes(self) -> NDArray[np.float64]:
@@ -91,31 +98,33 @@ class LabelEvidence:
         return np.array([float(label != UNKNOWN_LABEL) for label in self.labels])
 
     @cached_property
+    def _of_classes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Counts of what is a class, float64 (n, labels), and their sums, float64 (n, 1)."""
+        counts = self.counts * self.classes
+        return counts, counts.sum(axis=1, keepdims=True)
+
+    @cached_property
     def shares(self) -> NDArray[np.float64]:
         """How much of each track's evidence is for each label, float64 (n, labels).
 
         Of a track with a class, `UNKNOWN_LABEL` has no share; of one without, it has all.
         """
-        counts = self.counts * self.classes
-        total = counts.sum(axis=1, keepdims=True)
-        shares = counts / np.maximum(total, 1e-300)
-        return np.where(total > 0.0, shares, 1.0 - self.classes)
+        counts, total = self._of_classes
+        return np.where(total > 0.0, counts / np.maximum(total, 1e-300), 1.0 - self.classes)
 
     @cached_property
     def classed(self) -> NDArray[np.bool_]:
         """Which tracks have evidence of a class, bool (n,)."""
-        return np.asarray(np.any(self.counts * self.classes > 0.0, axis=1))
+        return np.asarray(self._of_classes[1][:, 0] > 0.0)
 
-    def likeness(self, labels: Sequence[str]) -> NDArray[np.float64]:
+    @cached_property
+    def likeness(self) -> NDArray[np.float64]:
         """How well each label goes with each track, float64 (labels, n).
 
         The share of the label; 1 where either has no class, which goes with everything.
         """
-        shares = self.shares
-        columns = [self.labels.index(label) for label in labels]
-        found = np.asarray(shares[:, columns].T)
-        found[np.array([label == UNKNOWN_LABEL for label in labels], dtype=np.bool_)] = 1.0
-        found[:, ~self.classed] = 1.0
+        found = np.where(self.classed, self.shares.T, 1.0)
+        found[self.classes == 0.0] = 1.0
         return found
 
     def decide(self, urgent: tuple[str, ...]) -> tuple[list[str], NDArray[np.float64]]:
@@ -124,10 +133,13 @@ class LabelEvidence:
         Args:
             urgent: labels for which a third of the evidence is enough.
         """
-        shares = self.shares
-        weight = np.where([label in urgent for label in self.labels], 1.0, 0.0)
-        pressing = np.where(shares * weight >= _URGENT_SHARE, shares, 0.0)
-        best = np.where(pressing.any(axis=1), pressing.argmax(axis=1), shares.argmax(axis=1))
+        best = self.shares.argmax(axis=1)
+        columns = [column for column, label in enumerate(self.labels) if label in urgent]
+        if columns:
+            shares = self.shares[:, columns]
+            most = shares.max(axis=1)
+            pressing = np.array(columns, dtype=np.intp)[shares.argmax(axis=1)]
+            best = np.where(most >= _URGENT_SHARE, pressing, best)
         rows = np.arange(len(best))
         scores = self.squares[rows, best] / np.maximum(self.counts[rows, best], 1e-300)
-        return [self.labels[column] for column in best], np.clip(scores, 0.0, 1.0)
+        return [self.labels[column] for column in best.tolist()], np.minimum(scores, 1.0)

@@ -74,7 +74,7 @@ class Estimates:
         models[:, TURNING] = params.turning_for_s / total
         return cls(means, covariances, models)
 
-    def take(self, chosen: NDArray[np.intp]) -> Estimates:
+    def take(self, chosen: NDArray[np.intp] | slice) -> Estimates:
         """Of some tracks only."""
         return Estimates(self.means[chosen], self.covariances[chosen], self.models[chosen])
 
@@ -86,8 +86,10 @@ class Estimates:
             np.concatenate([self.models, other.models]),
         )
 
-    def replaced(self, chosen: NDArray[np.intp], other: Estimates) -> Estimates:
+    def replaced(self, chosen: NDArray[np.intp] | slice, other: Estimates) -> Estimates:
         """With the estimates of some tracks exchanged."""
+        if len(other.models) == len(self.models) and isinstance(chosen, slice):
+            return other
         means, covariances = self.means.copy(), self.covariances.copy()
         models = self.models.copy()
         means[chosen], covariances[chosen] = other.means, other.covariances
@@ -99,6 +101,24 @@ class Estimates:
         """Mean (n, 6) and covariance (n, 6, 6) of each track over its models."""
         means, covariances = _blend(self, self.models[:, :, None])
         return means[:, 0], covariances[:, 0]
+
+    @cached_property
+    def mean(self) -> NDArray[np.float64]:
+        """Mean of each track over its models, float64 (n, 6)."""
+        return np.asarray(np.einsum("nm,nmi->ni", self.models, self.means))
+
+    @cached_property
+    def place_m2(self) -> NDArray[np.float64]:
+        """Covariance of each track's place over its models, float64 (n, 3, 3).
+
+        The part of `overall` that every scan asks for, at half of its price.
+        """
+        flat = self.covariances.reshape(-1, MODELS, STATES * STATES)
+        covariances = (self.models[:, None] @ flat).reshape(-1, STATES, STATES)
+        apart = self.means[:, STRAIGHT, _PLACE] - self.means[:, TURNING, _PLACE]
+        product = self.models[:, STRAIGHT] * self.models[:, TURNING]
+        between = apart[:, :, None] * (product[:, None] * apart)[:, None]
+        return np.asarray(covariances[:, _PLACE, _PLACE] + between)
 
     def predicted(self, params: TrackingParams, elapsed_s: float) -> Estimates:
         """After a time without measurements."""
@@ -131,57 +151,68 @@ class Estimates:
         measured = [index for index, item in enumerate(radial) if item is not None]
         rows = 4 if measured else 3
         # What is observed: the place, which is picked out of the state, and a radial velocity.
-        crossed = self.covariances[..., :rows].copy()
-        noise = np.zeros((len(self.means), 1, rows, rows))
-        noise[:, 0, :3, :3] = noises_m2
-        gap = np.zeros((*self.means.shape[:2], rows))
+        # Below the covariance of the state with it stands the gap to what was measured.
+        crossed = np.empty((*self.means.shape[:2], STATES + 1, rows))
+        crossed[..., :STATES, :3] = self.covariances[..., _PLACE]
+        gap = crossed[..., STATES, :]
         gap[..., :3] = positions_m[:, None] - self.means[..., _PLACE]
         if not measured:
-            return self._corrected(crossed, noise, gap, crossed[..., :3, :])
+            spread = crossed[..., _PLACE, :] + noises_m2[:, None]
+            return self._corrected(crossed, spread, *inverse_of_symmetric(spread))
         # Without one, the row observes nothing, and its noise is of no account.
-        noise[:, 0, 3, 3] = 1.0
+        spread = np.zeros((*self.means.shape[:2], rows, rows))
+        spread[..., :3, :3] = noises_m2[:, None]
+        spread[..., 3, 3] = 1.0
+        gap[..., 3] = 0.0
         slopes = np.zeros((*self.means.shape[:2], 1, STATES))
         for index in measured:
             item = radial[index]
             assert item is not None
-            noise[index, 0, 3, 3] = item.sigma_mps**2
+            spread[index, :, 3, 3] = item.sigma_mps**2
             expected, slope = radial_velocity(self.means[index], item)
             slopes[index, :, 0] = slope
             gap[index, :, 3] = item.speed_mps - expected
-        crossed[..., 3:] = self.covariances @ slopes.swapaxes(-1, -2)
-        spread = np.concatenate([crossed[..., :3, :], slopes @ crossed], axis=-2)
-        return self._corrected(crossed, noise, gap, spread)
+        crossed[..., :STATES, 3:] = self.covariances @ slopes.swapaxes(-1, -2)
+        spread[..., :3, :] += crossed[..., _PLACE, :]
+        spread[..., 3:, :] += slopes @ crossed[..., :STATES, :]
+        inverse, determinant = np.linalg.inv(spread), np.linalg.det(spread)
+        return self._corrected(crossed, spread, np.asarray(inverse), np.asarray(determinant))
 
     def _corrected(
         self,
         crossed: NDArray[np.float64],
-        noise: NDArray[np.float64],
-        gap: NDArray[np.float64],
-        expected: NDArray[np.float64],
+        spread: NDArray[np.float64],
+        inverse: NDArray[np.float64],
+        determinant: NDArray[np.float64],
     ) -> Estimates:
-        """After measurements of r values each, with ``H`` what they observe of the states.
+        """By Kalman's gain, and the models by how well each had foreseen it.
 
         Args:
-            crossed: float64 (n, 2, 6, r), ``P H'``.
-            noise: float64 (n, 1, r, r), ``R``.
-            gap: float64 (n, 2, r), measured minus expected values.
-            expected: float64 (n, 2, r, r), ``H P H'``.
+            crossed: float64 (n, 2, 7, r), ``P H'``, and below it the gap: what was measured minus
+                what was expected.
+            spread: float64 (n, 2, r, r), ``S = H P H' + R``.
+            inverse: float64 (n, 2, r, r), of the spread.
+            determinant: float64 (n, 2), of the spread.
         """
-        spread = expected + noise
-        inverse, determinant = _inverse(spread)
+        # Joseph's form stays symmetric and positive definite: with K the gain, the covariance is
+        # P - (2 P H' - K S) K'. With the gap as one more row, the same products give the means'
+        # correction in their last column, and in its end the squared distance.
         gain = crossed @ inverse
-        means = self.means + (gain @ gap[..., None])[..., 0]
-        # Joseph's form stays symmetric and positive definite: with K the gain and S the spread, it
-        # is P - K H P - (P H' - K S) K'.
-        left = crossed + (crossed - gain @ spread)
-        covariances = self.covariances - left @ gain.swapaxes(-1, -2)
+        change = (2.0 * crossed - gain @ spread) @ gain.swapaxes(-1, -2)
+        means = self.means + change[..., :STATES, STATES]
+        covariances = self.covariances - change[..., :STATES, :STATES]
         covariances = (covariances + covariances.swapaxes(-1, -2)) / 2.0
 
-        squared = np.einsum("nmr,nmrs,nms->nm", gap, inverse, gap)
-        fit = -0.5 * (squared + np.log(determinant))
-        models = self.models * np.exp(fit - fit.max(axis=1, keepdims=True))
-        models = np.maximum(models / models.sum(axis=1, keepdims=True), _LEAST_PROBABILITY)
-        return Estimates(means, covariances, models / models.sum(axis=1, keepdims=True))
+        misfit = change[..., STATES, STATES] + np.log(determinant)
+        models = self.models * np.exp(0.5 * (misfit.min(axis=1, keepdims=True) - misfit))
+        models = np.maximum(_normed(models), _LEAST_PROBABILITY)
+        return Estimates(means, covariances, _normed(models))
+
+
+def _normed(models: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities of the two models, so that their sum is 1."""
+    total = models[:, STRAIGHT] + models[:, TURNING]
+    return np.asarray(models / total[:, None])
 
 
 def inverse_of_symmetric(
@@ -203,12 +234,6 @@ def inverse_of_symmetric(
     determinant = a * inverse[..., 0, 0] + b * inverse[..., 0, 1] + c * inverse[..., 0, 2]
     inverse /= determinant[..., None, None]
     return inverse, determinant
-
-
-def _inverse(matrices: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    if matrices.shape[-1] == 3:
-        return inverse_of_symmetric(matrices)
-    return np.asarray(np.linalg.inv(matrices)), np.asarray(np.linalg.det(matrices))
 
 
 def radial_velocity(

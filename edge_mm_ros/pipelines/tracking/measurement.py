@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,28 +168,49 @@ class Scan:
     def order(self) -> tuple[int, str, bytes]:
         """What scans are sorted by, whenever each arrived: stamp, sensor, content."""
         content = self.content or b"".join(
-            [
-                self.positions_m.tobytes(),
-                self.noises_m2.tobytes(),
-                *(item.label.encode() for item in self.measurements),
-            ]
+            [self.positions_m.tobytes(), self.noises_m2.tobytes(), "".join(self.labels).encode()]
         )
         return self.stamp_ns, self.sensor, content
 
     @cached_property
+    def keys(self) -> NDArray[np.object_]:
+        """The scan's order, and each one's place in it: tells it from all others; object (n,)."""
+        return _objects([(*self.order, row) for row in range(len(self.measurements))])
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """Class names."""
+        return tuple([item.label for item in self.measurements])
+
+    @cached_property
+    def scores(self) -> NDArray[np.float64]:
+        """Scores, float64 (n,)."""
+        return np.array([item.score for item in self.measurements], dtype=np.float64)
+
+    @cached_property
+    def sources(self) -> NDArray[np.object_]:
+        """The sensors that each rests on, ``tuple[str, ...]``, object (n,)."""
+        return _objects([item.sources for item in self.measurements])
+
+    @cached_property
     def positions_m(self) -> NDArray[np.float64]:
         """Positions, float64 (n, 3)."""
-        return np.array([item.position_m for item in self.measurements]).reshape(-1, 3)
+        return _stacked([item.position_m for item in self.measurements], 3)
 
     @cached_property
     def rays(self) -> NDArray[np.float64]:
         """Unit directions in which they were seen, float64 (n, 3); zeros where not told."""
         rays = np.zeros((len(self.measurements), 3))
-        for index, item in enumerate(self.measurements):
-            if item.origin_m is not None:
-                ray = item.position_m - item.origin_m
-                rays[index] = ray / max(float(np.linalg.norm(ray)), _NEAREST_M)
+        for index in self.from_afar:
+            ray = self._ray_m(index)
+            rays[index] = ray / max(float(np.linalg.norm(ray)), _NEAREST_M)
         return rays
+
+    def _ray_m(self, index: int) -> NDArray[np.float64]:
+        """From where it was seen to where it was seen."""
+        item = self.measurements[index]
+        assert item.origin_m is not None
+        return np.asarray(item.position_m - item.origin_m)
 
     @cached_property
     def distance_shares(self) -> NDArray[np.float64]:
@@ -197,17 +219,22 @@ class Scan:
         float64 (n,); 0 where not told. Sizes in a picture are as wrong as the distance is.
         """
         shares = np.zeros(len(self.measurements))
-        for index, item in enumerate(self.measurements):
-            if item.origin_m is not None:
-                along = float(self.rays[index] @ item.noise_m2 @ self.rays[index])
-                distance = float(np.linalg.norm(item.position_m - item.origin_m))
-                shares[index] = math.sqrt(max(along, 0.0)) / max(distance, _NEAREST_M)
+        for index in self.from_afar:
+            along = float(self.rays[index] @ self.noises_m2[index] @ self.rays[index])
+            distance = float(np.linalg.norm(self._ray_m(index)))
+            shares[index] = math.sqrt(max(along, 0.0)) / max(distance, _NEAREST_M)
         return shares
 
     @cached_property
     def classless(self) -> NDArray[np.bool_]:
         """Which have no class, bool (n,)."""
-        return np.array([item.label == UNKNOWN_LABEL for item in self.measurements], dtype=np.bool_)
+        return np.array([label == UNKNOWN_LABEL for label in self.labels], dtype=np.bool_)
+
+    @cached_property
+    def from_afar(self) -> list[int]:
+        """Indices of those of which is told from where they were seen."""
+        items = enumerate(self.measurements)
+        return [index for index, item in items if item.origin_m is not None]
 
     @cached_property
     def partly(self) -> list[int]:
@@ -220,10 +247,18 @@ class Scan:
         """Indices of those that were measured some time from the stamp."""
         return [index for index, item in enumerate(self.measurements) if item.lead_s != 0.0]
 
+    @property
+    def incomplete(self) -> bool:
+        """Whether any of them shows a side only, or was measured some time from the stamp."""
+        return bool(self.partly or self.leading)
+
     @cached_property
     def directed(self) -> NDArray[np.bool_]:
         """Whose direction is surer than their distance, of those with a class; bool (n,)."""
-        return np.asarray(np.any(self.rays != 0.0, axis=1) & ~self.classless)
+        directed = np.zeros(len(self.measurements), dtype=np.bool_)
+        if self.from_afar:
+            directed = (self.rays != 0.0).any(axis=1) & ~self.classless
+        return directed
 
     @cached_property
     def radial(self) -> NDArray[np.bool_]:
@@ -233,7 +268,14 @@ class Scan:
     @cached_property
     def at_once(self) -> NDArray[np.bool_]:
         """Which make a new object known at once, bool (n,)."""
-        return np.array([one.birth is Birth.AT_ONCE for one in self.measurements], dtype=np.bool_)
+        at_once = Birth.AT_ONCE  # looked up once: members of an enumeration are found slowly
+        return np.array([item.birth is at_once for item in self.measurements], dtype=np.bool_)
+
+    @cached_property
+    def may_begin(self) -> NDArray[np.bool_]:
+        """Which begin a track where none explains them, bool (n,)."""
+        never = Birth.NEVER
+        return np.array([item.birth is not never for item in self.measurements], dtype=np.bool_)
 
     @cached_property
     def sized(self) -> NDArray[np.bool_]:
@@ -241,16 +283,33 @@ class Scan:
         return np.array([item.sized for item in self.measurements], dtype=np.bool_)
 
     @cached_property
+    def rough(self) -> NDArray[np.bool_]:
+        """Which tell a place and no more: neither a class nor a size nor a speed; bool (n,)."""
+        return np.asarray(self.classless & ~self.sized & ~self.radial)
+
+    @cached_property
     def sizes_m(self) -> NDArray[np.float64]:
         """Extents, float64 (n, 3)."""
-        return np.array([item.size_m for item in self.measurements]).reshape(-1, 3)
+        return _stacked([item.size_m for item in self.measurements], 3)
 
     @cached_property
     def noises_m2(self) -> NDArray[np.float64]:
         """Covariances of the new errors, float64 (n, 3, 3)."""
-        return np.array([item.noise_m2 for item in self.measurements]).reshape(-1, 3, 3)
+        return _stacked([item.noise_m2 for item in self.measurements], 3, 3)
 
     @cached_property
     def biases_m2(self) -> NDArray[np.float64]:
         """Covariances of the shared errors, float64 (n, 3, 3)."""
-        return np.array([item.bias_m2 for item in self.measurements]).reshape(-1, 3, 3)
+        return _stacked([item.bias_m2 for item in self.measurements], 3, 3)
+
+
+def _stacked(values: list[NDArray[np.float64]], *shape: int) -> NDArray[np.float64]:
+    """Small arrays of one shape in one, (n, *shape); for many faster than `np.array`."""
+    if not values:
+        return np.zeros((0, *shape))
+    return np.concatenate(values, dtype=np.float64).reshape(-1, *shape)
+
+
+def _objects(values: list[Any]) -> NDArray[np.object_]:
+    """An array of tuples, which numpy would else take for rows of numbers."""
+    return np.fromiter(values, dtype=object, count=len(values))

@@ -21,6 +21,12 @@ X, Y, Z, VX, VY, TURN = range(STATES)
 STRAIGHT, TURNING = 0, 1
 MODELS = 2
 
+# The elements of a flat covariance that noise adds to, row by row.
+_DISTURBED = [
+    row * STATES + column
+    for row, columns in enumerate(((X, VX), (Y, VY), (Z,), (X, VX), (Y, VY), (TURN,)))
+    for column in columns
+]
 _SMALL_TURN_RAD = 1e-3  # below, a series stands in for a quotient that loses its digits
 
 
@@ -36,16 +42,25 @@ def switching(params: TrackingParams, elapsed_s: float) -> NDArray[np.float64]:
 
 def process_noise(params: TrackingParams, elapsed_s: float) -> NDArray[np.float64]:
     """What the models' disturbances add to the covariance within a time, (2, 6, 6)."""
-    noise = np.zeros((MODELS, STATES, STATES))
-    fade = math.exp(-2.0 * elapsed_s / params.turn_memory_s)
-    density = np.array([params.straight_walk_mps, params.turning_walk_mps]) ** 2  # m^2/s^3
-    for place, speed in ((X, VX), (Y, VY)):
-        noise[:, place, place] = density * elapsed_s**3 / 3.0
-        noise[:, place, speed] = noise[:, speed, place] = density * elapsed_s**2 / 2.0
-        noise[:, speed, speed] = density * elapsed_s
-    noise[:, Z, Z] = params.height_walk_m**2 * elapsed_s
-    noise[:, TURN, TURN] = params.turn_rate_radps**2 * (1.0 - fade)
-    return noise
+    noise = np.zeros((MODELS, STATES * STATES))
+    turn = params.turn_rate_radps**2 * (1.0 - math.exp(-2.0 * elapsed_s / params.turn_memory_s))
+    height = params.height_walk_m**2 * elapsed_s
+    for model, walk_mps in enumerate((params.straight_walk_mps, params.turning_walk_mps)):
+        speed = walk_mps**2 * elapsed_s  # walk_mps^2 is a density, m^2/s^3
+        both, place = speed * elapsed_s / 2.0, speed * elapsed_s**2 / 3.0
+        noise[model, _DISTURBED] = (
+            place,
+            both,
+            place,
+            both,
+            height,
+            both,
+            speed,
+            both,
+            speed,
+            turn,
+        )
+    return noise.reshape(MODELS, STATES, STATES)
 
 
 def move(

@@ -66,7 +66,7 @@ def completion(
         None where nothing is to be completed.
     """
     items, partly, leading = scan.measurements, scan.partly, scan.leading
-    if not (partly or leading) or not len(means):
+    if not scan.incomplete or not len(means):
         return None
     shape = (len(items), len(means))
     whole = Completion(

@@ -16,8 +16,8 @@ _LARGER_M = 0.4  # what is so much larger than was assumed shows an edge, not it
 _NOTHING_M2 = 1e4  # variance of a place that says nothing
 
 
-def worthless_m2(tracks: TrackSet, scan: Scan, pairs: Pairs) -> NDArray[np.float64]:
-    """What takes all weight from rough places of pairs, float64 (n, 3, 3); else zeros.
+def worthless_m2(tracks: TrackSet, scan: Scan, pairs: Pairs) -> NDArray[np.float64] | None:
+    """What takes all weight from rough places of pairs, float64 (n, 3, 3); None where none is.
 
     A place without a class, a size and a speed, as of an echo in a cone, shows that an object is
     there. It moves no object that is better known already, or was placed lately by another kind of
@@ -26,11 +26,11 @@ def worthless_m2(tracks: TrackSet, scan: Scan, pairs: Pairs) -> NDArray[np.float
     and again, and would draw it near.
     """
     rows, columns = pairs.rows, pairs.columns
-    added = np.zeros((len(rows), 3, 3))
-    rough = (scan.classless & ~scan.sized & ~scan.radial)[rows]
+    rough = scan.rough[rows]
     if not rough.any():
-        return added
-    known = tracks.motion.overall[1][columns, :3, :3] + tracks.biases_m2[columns]
+        return None
+    added = np.zeros((len(rows), 3, 3))
+    known = tracks.motion.place_m2[columns] + tracks.biases_m2[columns]
     told = scan.noises_m2[rows] + scan.biases_m2[rows]
     idle = _plan_m2(known) < _BETTER * _plan_m2(told)
     kind = scan.sensor.partition(":")[0]

@@ -14,7 +14,7 @@ from edge_mm_ros.pipelines.tracking.association import (
 )
 from edge_mm_ros.pipelines.tracking.doubts import doubts_m2
 from edge_mm_ros.pipelines.tracking.imm import Estimates
-from edge_mm_ros.pipelines.tracking.measurement import Birth, Scan
+from edge_mm_ros.pipelines.tracking.measurement import Scan
 from edge_mm_ros.pipelines.tracking.motion import VX, VY
 from edge_mm_ros.pipelines.tracking.near_side import completion
 from edge_mm_ros.pipelines.tracking.rough import worthless_m2
@@ -40,10 +40,11 @@ def step(tracks: TrackSet, scan: Scan, settings: TrackerSettings) -> TrackSet:
     pairs = _pairs(tracks, scan)
     tracks = _count_chances(tracks, scan, pairs.columns, settings)
     tracks = _update(tracks, scan, pairs, settings)
-    new = np.array([item.birth is not Birth.NEVER for item in scan.measurements], dtype=np.bool_)
+    new = scan.may_begin.copy()
     new[pairs.rows] = False
-    new &= ~_parts_of_known(tracks, scan)
-    new &= ~_in_the_place_of_others(scan, pairs)
+    if new.any():
+        new &= ~_parts_of_known(tracks, scan)
+        new &= ~_in_the_place_of_others(scan, pairs)
     # The dead go after the update, so that pairs keep their indices till then.
     tracks = tracks.take(_alive(tracks, settings) & ~_doubled(tracks, scan))
     return _begin(tracks, scan, np.flatnonzero(new), settings)
@@ -56,10 +57,9 @@ def _predict(tracks: TrackSet, scan: Scan, settings: TrackerSettings) -> TrackSe
     tracks = tracks.take(remembered | (unseen_ns <= to_ns(settings.coast_s)))
     elapsed_s = (scan.stamp_ns - tracks.stamp_ns) / NS_PER_S if len(tracks) else 0.0
     motion = tracks.motion.predicted(settings.motion, elapsed_s)
-    labels = tuple(item.label for item in scan.measurements)
     tracks = _with_sensor(tracks, scan.sensor)
     return tracks.changed(
-        stamp_ns=scan.stamp_ns, motion=motion, evidence=tracks.evidence.knowing(labels)
+        stamp_ns=scan.stamp_ns, motion=motion, evidence=tracks.evidence.knowing(scan.labels)
     )
 
 
@@ -76,15 +76,13 @@ def _with_sensor(tracks: TrackSet, sensor: str) -> TrackSet:
 
 
 def _pairs(tracks: TrackSet, scan: Scan) -> Pairs:
-    means, covariances = tracks.motion.overall
-    likeness = tracks.evidence.likeness([item.label for item in scan.measurements])
     return assign(
         scan,
         Candidates(
-            means,
-            covariances,
+            tracks.motion,
             tracks.biases_m2,
-            likeness,
+            tracks.evidence.likeness,
+            tracks.evidence.columns(scan.labels),
             tracks.unseen_s,
             tracks.sizes_m,
             tracks.classed,
@@ -102,11 +100,10 @@ def _parts_of_known(tracks: TrackSet, scan: Scan) -> NDArray[np.bool_]:
     asked = scan.classless | ~scan.at_once
     if not len(tracks) or not asked.any():
         return np.zeros(len(scan.measurements), dtype=np.bool_)
-    means, covariances = tracks.motion.overall
-    gap = np.abs(scan.positions_m[:, None, :2] - means[None, :, :2])
+    gap = np.abs(scan.positions_m[:, None, :2] - tracks.motion.mean[None, :, :2])
     reach = (scan.sizes_m[:, None, :2] + tracks.sizes_m[None, :, :2]) / 2.0
     measured = scan.noises_m2 + scan.biases_m2
-    known = covariances[:, :3, :3] + tracks.biases_m2
+    known = tracks.motion.place_m2 + tracks.biases_m2
     axes = [0, 1]
     # What is known badly, as where a car ends, must not hide what stands beside it.
     slack = np.minimum(2.0 * np.sqrt(known[:, axes, axes]), _BESIDE_M)[None]
@@ -120,11 +117,9 @@ def _in_the_place_of_others(scan: Scan, pairs: Pairs) -> NDArray[np.bool_]:
     No two things stand in one place, so its distance is the other one's. Of two new ones the
     surer stays; what is paired comes first.
     """
-    if len(pairs.rows) == len(scan.measurements):  # none may begin anything
-        return np.zeros(len(scan.measurements), dtype=np.bool_)
     gap = scan.positions_m[:, None, :2] - scan.positions_m[None, :, :2]
     same = within(gap, scan.sizes_m[:, None], scan.sizes_m[None])
-    ranks = np.array([item.score for item in scan.measurements])
+    ranks = scan.scores.copy()
     ranks[pairs.rows] += 2.0
     ranks -= 1e-6 * np.arange(len(ranks))  # so that none is level with another
     return np.asarray(np.any(same & (ranks[None] > ranks[:, None]), axis=1))
@@ -137,11 +132,11 @@ def _doubled(tracks: TrackSet, scan: Scan) -> NDArray[np.bool_]:
     and for a while no scan has shown both. Else two sensors might keep two tracks of one object
     alive, each one its own.
     """
-    means = tracks.motion.overall[0]
-    fresh = tracks.unseen_s <= _FRESH_S
     hit = tracks.hit_ns == scan.stamp_ns
     if hit.all() or not hit.any():
         return np.zeros(len(tracks), dtype=np.bool_)
+    means = tracks.motion.mean
+    fresh = tracks.unseen_s <= _FRESH_S
     gap = means[:, None] - means[None]
     close = within(gap, tracks.sizes_m[:, None], tracks.sizes_m[None])
     alike = np.hypot(gap[..., VX], gap[..., VY]) <= _ALIKE_MPS
@@ -191,73 +186,79 @@ def _update(
     settings: TrackerSettings,
 ) -> TrackSet:
     """Correct the tracks that the scan shows."""
-    rows, columns = pairs.rows, pairs.columns
-    if not len(rows):
+    if not len(pairs.rows):
         return tracks
-    items = [scan.measurements[row] for row in rows.tolist()]
-    hidden = completion(scan, *tracks.motion.overall, tracks.sizes_m, tracks.classed)
-    noises = scan.noises_m2[rows] + doubts_m2(tracks, scan, pairs, hidden)
-    noises += worthless_m2(tracks, scan, pairs)
+    rows, columns = pairs.rows, pairs.columns
+    # Where all tracks are seen, they are taken as they lie: slices of arrays cost no copies.
+    chosen: NDArray[np.intp] | slice = columns
+    if len(columns) == len(tracks):
+        pairs = pairs.by_track()
+        rows, columns, chosen = pairs.rows, pairs.columns, slice(None)
+    now_ns, sensor = scan.stamp_ns, tracks.sensors.index(scan.sensor)
+    before, classless = tracks.motion.take(chosen), scan.classless[rows]
+    place_m2 = tracks.motion.place_m2[chosen]
+    hidden = None
+    if scan.incomplete:
+        hidden = completion(scan, *tracks.motion.overall, tracks.sizes_m, tracks.classed)
+    noises = scan.noises_m2[rows]
+    noises += doubts_m2(tracks, scan, pairs, hidden)
+    worthless = worthless_m2(tracks, scan, pairs)
+    if worthless is not None:
+        noises += worthless
     biases, positions = scan.biases_m2[rows], scan.positions_m[rows]
     if hidden is not None:
-        positions = positions + hidden.shift_m[rows, columns]
+        positions += hidden.shift_m[rows, columns]
         biases[hidden.instead[rows, columns]] = 0.0
-        biases[:, range(3), range(3)] += hidden.spread_m2[rows, columns]
-        noises[:, range(3), range(3)] += hidden.fresh_m2[rows, columns]
-    sensor = tracks.sensors.index(scan.sensor)
+        biases[:, _SPACE, _SPACE] += hidden.spread_m2[rows, columns]
+        noises[:, _SPACE, _SPACE] += hidden.fresh_m2[rows, columns]
     # An error that two sensors do not share is new to the track that the other one led.
+    sources = scan.sources[rows]
     strange = np.array(
         [
-            before[1] != scan.sensor or rests != item.sources
-            for before, rests, item in zip(
-                tracks.latest[columns], tracks.rests[columns, sensor], items, strict=True
+            key[1] != scan.sensor or rested != rests
+            for key, rested, rests in zip(
+                tracks.latest[chosen].tolist(),
+                tracks.rests[chosen, sensor].tolist(),
+                sources.tolist(),
+                strict=True,
             )
         ],
         dtype=np.bool_,
     )
-    after = tracks.motion.take(columns).updated(
-        positions,
-        noises + strange[:, None, None] * biases,
-        [item.radial for item in items],
-    )
+    seen_noises = noises + biases * strange[:, None, None] if strange.any() else noises
+    radial = [scan.measurements[row].radial for row in rows.tolist()]
+    after = before.updated(positions, seen_noises, radial)
     # Of two errors with an unknown correlation, the mean of the covariances bounds that of the
     # mean; the weight is how far the place followed the measurement.
-    own_m2 = tracks.motion.overall[1][:, _SPACE, _SPACE].sum(axis=1)[columns]
-    weight = own_m2 / (own_m2 + noises[:, _SPACE, _SPACE].sum(axis=1))
-    all_biases, sizes = tracks.biases_m2.copy(), tracks.sizes_m.copy()
-    all_biases[columns] += weight[:, None, None] * (biases - all_biases[columns])
+    own_m2 = _traces(place_m2)
+    weight = own_m2 / (own_m2 + _traces(noises))
+    biases -= tracks.biases_m2[chosen]
     # A box at a stray distance has a wrong size; and what has no class shows a part of an object.
-    vague = pairs.stray | (scan.classless[rows] & tracks.classed[columns])
-    more = scan.sizes_m[rows] - sizes[columns]
+    sized = scan.sized[rows] & ~(pairs.stray | (classless & tracks.classed[chosen]))
+    more = scan.sizes_m[rows] - tracks.sizes_m[chosen]
     # What hides a part of an object makes it look smaller; nothing makes it look larger for long.
-    gain = np.where(more > 0.0, _GROW_GAIN, _SHRINK_GAIN)
-    sizes[columns] += np.where((vague | ~scan.sized[rows])[:, None], 0.0, gain) * more
-
-    announced = tracks.announced.copy()
-    announced[columns] |= scan.at_once[rows]
-    latest, rests = tracks.latest.copy(), tracks.rests.copy()
-    hit_ns, heard_ns = tracks.hit_ns.copy(), tracks.heard_ns.copy()
-    classed_ns = tracks.classed_ns.copy()
-    order = scan.order
-    for row, column, item in zip(rows.tolist(), columns.tolist(), items, strict=True):
-        latest[column] = (*order, row)
-        rests[column, sensor] = item.sources
-    classless = scan.classless[rows]
-    memories = (scan.stamp_ns - classed_ns[columns]) / NS_PER_S / settings.motion.label_memory_s
+    more *= np.where(more > 0.0, _GROW_GAIN, _SHRINK_GAIN)
+    memories = (now_ns - tracks.classed_ns[chosen]) / NS_PER_S / settings.motion.label_memory_s
     memories[classless] = 0.0
-    hit_ns[columns] = scan.stamp_ns
-    classed_ns[columns[~classless]] = scan.stamp_ns
-    heard_ns[columns, sensor] = scan.stamp_ns
-    together_ns = tracks.together_ns.copy()
-    together_ns[np.ix_(columns, columns)] = scan.stamp_ns
+    all_biases, sizes = tracks.biases_m2.copy(), tracks.sizes_m.copy()
+    all_biases[chosen] += weight[:, None, None] * biases
+    sizes[chosen] += more * sized[:, None]
+    announced, latest, rests = tracks.announced.copy(), tracks.latest.copy(), tracks.rests.copy()
+    announced[chosen] |= scan.at_once[rows]
+    latest[chosen] = scan.keys[rows]
+    rests[chosen, sensor] = sources
+    hit_ns, classed_ns = tracks.hit_ns.copy(), tracks.classed_ns.copy()
+    hit_ns[chosen] = now_ns
+    classed_ns[columns[~classless]] = now_ns
+    heard_ns = tracks.heard_ns.copy()
+    heard_ns[chosen, sensor] = now_ns
+    hit = np.zeros(len(tracks), dtype=np.bool_)
+    hit[chosen] = True
     return tracks.changed(
-        together_ns=together_ns,
-        motion=tracks.motion.replaced(columns, after),
+        together_ns=np.where(hit[:, None] & hit, now_ns, tracks.together_ns),
+        motion=tracks.motion.replaced(chosen, after),
         evidence=tracks.evidence.added(
-            columns,
-            [item.label for item in items],
-            np.array([item.score for item in items]),
-            memories,
+            columns, [scan.labels[row] for row in rows.tolist()], scan.scores[rows], memories
         ),
         biases_m2=all_biases,
         announced=announced,
@@ -270,6 +271,11 @@ def _update(
     )
 
 
+def _traces(covariances_m2: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Traces of (n, 3, 3) matrices, float64 (n,)."""
+    return np.asarray(covariances_m2[:, 0, 0] + covariances_m2[:, 1, 1] + covariances_m2[:, 2, 2])
+
+
 def _begin(
     tracks: TrackSet, scan: Scan, new: NDArray[np.intp], settings: TrackerSettings
 ) -> TrackSet:
@@ -280,11 +286,9 @@ def _begin(
     first, count = len(tracks), len(new)
     sensor = tracks.sensors.index(scan.sensor)
     motion = Estimates.begin(items, settings.motion, settings.max_speed_mps)
-    keys = np.empty(count, dtype=object)
+    keys = scan.keys[new]
     rests = np.empty((count, len(tracks.sensors)), dtype=object)
-    for place, (index, item) in enumerate(zip(new, items, strict=True)):
-        keys[place] = (*scan.order, int(index))
-        rests[place, sensor] = item.sources
+    rests[:, sensor] = scan.sources[new]
     heard_ns = np.full(rests.shape, -1, dtype=np.int64)
     heard_ns[:, sensor] = scan.stamp_ns
     ones = np.ones(count, dtype=np.int64)
@@ -294,14 +298,14 @@ def _begin(
     evidence = tracks.evidence.with_new(count).added(
         np.arange(first, first + count),
         [item.label for item in items],
-        np.array([item.score for item in items]),
+        scan.scores[new],
         np.zeros(count),
     )
     return tracks.changed(
         motion=tracks.motion.joined(motion),
         evidence=evidence,
         biases_m2=np.concatenate([tracks.biases_m2, scan.biases_m2[new]]),
-        sizes_m=np.concatenate([tracks.sizes_m, [item.size_m for item in items]]),
+        sizes_m=np.concatenate([tracks.sizes_m, scan.sizes_m[new]]),
         born=np.concatenate([tracks.born, keys]),
         latest=np.concatenate([tracks.latest, keys]),
         hit_ns=np.concatenate([tracks.hit_ns, scan.stamp_ns * ones]),

@@ -105,7 +105,7 @@ class Tracker:
         lost ones end, in all kept states, so that no late scan brings them back.
         """
         tracks = self.tracks
-        known = np.array([born in self._ids for born in tracks.born], dtype=np.bool_)
+        known = np.array([born in self._ids for born in tracks.born.tolist()], dtype=np.bool_)
         if known.all():
             return
         begun = np.flatnonzero(tracks.told(self.settings) & ~known)
@@ -124,10 +124,11 @@ class Tracker:
             ]
 
     def _id(self, born: MeasurementKey) -> str:
-        if born not in self._ids:
+        name = self._ids.get(born)
+        if name is None:
             self._count += 1
-            self._ids[born] = str(self._count)
-        return self._ids[born]
+            name = self._ids[born] = str(self._count)
+        return name
 
     def _hand_over(self, shown: TrackSet) -> None:
         """Let tracks that now begin with another measurement keep the ids that were shown."""

@@ -113,8 +113,7 @@ class TrackSet:
         """With some attributes exchanged; several times as fast as `dataclasses.replace`."""
         other = object.__new__(TrackSet)
         known = self.__dict__
-        other.__dict__.update({name: known[name] for name in _FIELDS})
-        other.__dict__.update(values)
+        other.__dict__.update({name: known[name] for name in _FIELDS}, **values)
         return other
 
     def take(self, keep: NDArray[np.bool_]) -> TrackSet:
@@ -159,11 +158,12 @@ class TrackSet:
         `TrackerSettings.coast_s`, nor once the standard deviation of its place along any horizontal
         direction exceeds `TrackingParams.predicted_sigma_m`.
         """
-        spread = self.motion.overall[1]
-        x, y, shared = spread[:, 0, 0], spread[:, 1, 1], spread[:, 0, 1]
-        widest_m2 = (x + y) / 2.0 + np.hypot((x - y) / 2.0, shared)
-        known = widest_m2 <= settings.motion.predicted_sigma_m**2
-        known |= self.unseen_s <= settings.source_s
+        known = self.unseen_s <= settings.source_s
+        if not known.all():
+            spread = self.motion.place_m2
+            x, y, shared = spread[:, 0, 0], spread[:, 1, 1], spread[:, 0, 1]
+            widest_m2 = (x + y) / 2.0 + np.hypot((x - y) / 2.0, shared)
+            known |= widest_m2 <= settings.motion.predicted_sigma_m**2
         known &= self.stamp_ns - self.hit_ns <= to_ns(settings.coast_s)
         return np.asarray((self.confirmed & known) | (self.announced & (self.hits & 1 == 1)))
 
@@ -181,19 +181,18 @@ class TrackSet:
         tracks = self.take(self.told(settings))
         if not len(tracks):
             return ()
-        means, covariances = tracks.motion.overall
+        mean = tracks.motion.mean
         labels, scores = tracks.evidence.decide(settings.motion.urgent_labels)
         scores = scores * np.exp(-tracks.unseen_s / max(settings.coast_s, 1e-9))
         velocities = np.zeros((len(tracks), 3))
-        velocities[:, :2] = means[:, [VX, VY]]
-        spreads = covariances[:, :3, :3] + tracks.biases_m2
+        velocities[:, :2] = mean[:, VX : VY + 1]
         return Object3D.many(
-            map(track_id, tracks.born),
+            map(track_id, tracks.born.tolist()),
             labels,
             scores.tolist(),
-            means[:, :3],
+            mean[:, :3],
             tracks.sizes_m,
-            spreads,
+            tracks.motion.place_m2 + tracks.biases_m2,
             tracks._sources(settings.source_s),
             velocities,
         )
@@ -201,10 +200,15 @@ class TrackSet:
     def _sources(self, source_s: float) -> list[tuple[str, ...]]:
         oldest_ns = max(self.stamp_ns - to_ns(source_s), 0)
         lately = self.heard_ns >= oldest_ns
-        return [
-            tuple(dict.fromkeys(chain.from_iterable(compress(rests, heard))))
-            for heard, rests in zip(lately.tolist(), self.rests.tolist(), strict=True)
-        ]
+        # Most tracks rest on the same few combinations.
+        known: dict[tuple[tuple[str, ...], ...], tuple[str, ...]] = {}
+        found = []
+        for heard, rests in zip(lately.tolist(), self.rests.tolist(), strict=True):
+            parts = tuple(compress(rests, heard))
+            if parts not in known:
+                known[parts] = tuple(dict.fromkeys(chain.from_iterable(parts)))
+            found.append(known[parts])
+        return found
 
 
 _FIELDS = tuple(item.name for item in fields(TrackSet))

@@ -76,6 +76,25 @@ def test_what_is_out_of_range_or_absurdly_far_is_left_out() -> None:
     assert_allclose(found, [[0.5, 0.0, 2.0]], atol=1e-6)
 
 
+def test_what_is_absurdly_high_is_left_out() -> None:
+    wild = np.array([[2.0, 0.0, 1e30], [2.0, 0.0, -1e30], [2.0, 0.0, 1.0]], np.float32)
+    found = raised_points(
+        PointCloud(wild, 0, "top"),
+        RigidTransform.identity(),
+        ground_z_m=0.0,
+        clearance_m=0.15,
+        max_range_m=40.0,
+    )
+    assert_allclose(found, [[2.0, 0.0, 1.0]])
+
+
+def test_ground_far_away_is_ground() -> None:
+    spots = np.array([[x, y, 0.1] for x in (-900.0, 900.0) for y in (-420.3, 421.7)])
+    things = spots + [0.4, 0.4, 1.0]
+    found = raised(np.vstack([spots, things]), max_range_m=1000.0)
+    assert_allclose(found, things, atol=1e-3)
+
+
 def test_a_giant_cloud_is_thinned_out_evenly() -> None:
     line = np.stack([np.linspace(1.0, 30.0, 1000), np.zeros(1000), np.full(1000, 2.0)]).T
     found = raised(line, max_points=300)

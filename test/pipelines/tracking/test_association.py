@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from fakes.measured import measured, scan
 
-from edge_mm_ros.pipelines.tracking import Measurement, RadialVelocity
-from edge_mm_ros.pipelines.tracking.association import Candidates, assign
+from edge_mm_ros.pipelines.tracking import UNKNOWN_LABEL, Measurement, RadialVelocity
+from edge_mm_ros.pipelines.tracking.association import Candidates, assign, cheapest
+from edge_mm_ros.pipelines.tracking.imm import Estimates
 
 
 def pairs(
@@ -33,10 +34,15 @@ def pairs(
     found = assign(
         scan(0.0, *items),
         Candidates(
-            means,
-            covariances,
+            # Both models believe the same.
+            Estimates(
+                np.stack([means, means], axis=1),
+                np.stack([covariances, covariances], axis=1),
+                np.full((count, 2), 0.5),
+            ),
             np.zeros((count, 3, 3)),
             likeness,
+            np.arange(len(items)),
             unseen,
             sizes,
             np.ones(count, dtype=np.bool_),
@@ -138,3 +144,25 @@ def test_pairs_are_those_of_all_pairs_weighed_one_by_one() -> None:
     for row, column in found.items():
         assert pairs([items[row]], [tuple(places[column])]) == {0: 0}
     assert found == {index: index for index in range(12)}
+
+
+def test_with_fewer_tracks_than_measurements_the_likeliest_whole_is_chosen() -> None:
+    # The cluster lies nearer, but it may well be something new; a person rarely is.
+    found = pairs([measured((6.0, 0.0)), measured((5.7, 0.1), label=UNKNOWN_LABEL)], [(5.0, 0.0)])
+    assert found == {0: 0}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_pairs_without_a_rival_are_those_of_the_whole_assignment(seed: int) -> None:
+    """Against every choice there is."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.divmod(np.flatnonzero(rng.random(20) < 0.4), 4)
+    new_cost = rng.uniform(4.0, 8.0, 5)
+    cost = new_cost[rows] - rng.uniform(0.1, 4.0, len(rows))
+    spared = {}
+    for bits in range(1 << len(rows)):
+        choice = [index for index in range(len(rows)) if bits >> index & 1]
+        if len({*rows[choice]}) == len({*columns[choice]}) == len(choice):
+            spared[tuple(choice)] = float((new_cost[rows[choice]] - cost[choice]).sum())
+    best = max(spared, key=lambda choice: spared[choice])
+    assert tuple(np.flatnonzero(cheapest(rows, columns, cost, new_cost))) == best

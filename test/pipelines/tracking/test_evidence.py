@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edge_mm_ros.pipelines.tracking import UNKNOWN_LABEL
 from edge_mm_ros.pipelines.tracking.evidence import LabelEvidence
 
 
@@ -63,3 +64,14 @@ def test_an_occlusion_leaves_some_of_what_was_known() -> None:
 def test_the_score_is_that_of_the_label() -> None:
     label, score = told(("Normal", 0.9), ("Fall", 0.5), ("Normal", 0.9))
     assert (label, score) == ("Normal", pytest.approx(0.9))
+
+
+def test_a_label_goes_with_its_share_and_no_class_goes_with_everything() -> None:
+    evidence = LabelEvidence.empty().with_new(2).knowing(("Dog", "Normal", UNKNOWN_LABEL))
+    for label, score in (("Dog", 0.2), ("Normal", 0.6)):
+        evidence = evidence.added(np.array([0]), [label], np.array([score]), np.zeros(1))
+    evidence = evidence.added(np.array([1]), [UNKNOWN_LABEL], np.array([0.5]), np.zeros(1))
+    assert evidence.classed.tolist() == [True, False]
+    rows = evidence.columns(["Normal", UNKNOWN_LABEL, "Dog"])
+    expected = [[0.75, 1.0], [1.0, 1.0], [0.25, 1.0]]
+    assert evidence.likeness[rows] == pytest.approx(np.array(expected))

@@ -39,6 +39,8 @@ def test_the_whole_is_the_mixture_of_the_models() -> None:
         for i, weight in enumerate((0.3, 0.7))
     )
     assert_allclose(covariance[0], second_moment - np.outer(expected, expected), atol=1e-12)
+    assert_allclose(parts.mean, mean)
+    assert_allclose(parts.place_m2, covariance[:, :3, :3])
 
 
 def test_without_measurements_places_grow_uncertain() -> None:

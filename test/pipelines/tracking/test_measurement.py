@@ -93,3 +93,11 @@ def test_whatever_is_let_in_is_tracked_with_finite_numbers(root: Any, place: Any
         for found in tracker.update(Scan("front", index * 100_000_000, (item,))):
             assert np.isfinite(found.covariance_m2).all()
             assert np.linalg.eigvalsh(found.covariance_m2)[0] > 0.0
+
+
+def test_whole_numbers_are_measured_like_any_others() -> None:
+    item = make(position_m=np.array([4, 0, 1]), noise_m2=np.diag([1, 1, 1]))
+    tracker = Tracker()
+    for index in range(3):
+        found = tracker.update(Scan("front", index * 100_000_000, (item,)))
+    assert found[0].position_m == pytest.approx([4.0, 0.0, 1.0])
