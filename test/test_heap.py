@@ -52,3 +52,15 @@ def test_nodes_and_commands_keep_to_one_heap(first: str) -> None:
     if "nodes" in first:
         pytest.importorskip("rclpy")
     assert arenas(first) == 1
+
+
+def test_garbage_is_searched_seldom_and_not_in_what_lives_on() -> None:
+    code = (
+        "import gc, json; from edge_mm_ros.heap import collect_seldom; collect_seldom()\n"
+        "print(gc.get_threshold()[0], gc.get_freeze_count() > 1000)\n"
+        "ring = []; ring.append(ring); del ring; print(gc.collect() > 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.split() == ["10000", "True", "True"]

@@ -8,9 +8,17 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_mm_ros.bench.monitored_scene import Told
-from edge_mm_ros.datatypes import EventPhase, GroundTruth, Objects, SafetyEvent, SafetyLevel
+from edge_mm_ros.datatypes import (
+    EventPhase,
+    GroundTruth,
+    Objects,
+    SafetyEvent,
+    SafetyLevel,
+    TrueObject,
+)
 from edge_mm_ros.params.scenario import Scenario
 from edge_mm_ros.params.scenario_sensors import LidarSensor, OdometrySensor, RadarSensor, Sensor
 from edge_mm_ros.pipelines.free_space.zone_points import points_in
@@ -225,12 +233,18 @@ def _who(told: Told, span: Span) -> str | None:
     place = next((one.position_m for one in objects.objects if one.track_id == track), None)
     if place is None:
         return None
-    gaps = {
-        item.name: float(np.hypot(*(item.position_m - place)[:2]) - max(item.size_m[:2]) / 2.0)
-        for item in truth.objects
-    }
+    gaps = {item.name: _off_m(item, place) for item in truth.objects}
     best = min(gaps, key=gaps.__getitem__, default=None)
     return best if best is not None and gaps[best] <= _OFF_M else None
+
+
+def _off_m(item: TrueObject, place_m: NDArray[np.float64]) -> float:
+    """How far a place lies outside an object's box in the plane; 0 inside."""
+    gap = place_m[:2] - item.position_m[:2]
+    cos, sin = math.cos(item.yaw_rad), math.sin(item.yaw_rad)
+    along, across = cos * gap[0] + sin * gap[1], cos * gap[1] - sin * gap[0]
+    beyond = np.abs((along, across)) - item.size_m[:2] / 2.0
+    return float(np.hypot(*np.maximum(beyond, 0.0)))
 
 
 def _could_see(truths: Sequence[GroundTruth], who: str, span: Span) -> bool:

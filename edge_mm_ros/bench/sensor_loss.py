@@ -177,6 +177,8 @@ def result(outcomes: Sequence[Outcome]) -> BenchResult:
                 "s",
                 0.0,
             ),
+            # Where nothing is asked for, nothing can be missed.
+            Bar.at_least(f"{name}: events asked for", float(asked), "", 1.0),
             Bar.at_most(f"{name}: events missed, of {asked}", float(missing), "", 0.0),
         ]
     return BenchResult("sensor_loss", tuple(measures), tuple(bars), _notes(outcomes))

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from edge_mm_ros.bench.result import BenchResult
 from edge_mm_ros.bench.scenarios import SCENARIOS, scenario
+from edge_mm_ros.heap import collect_seldom
 
 
 def bench(
@@ -29,7 +30,9 @@ def bench(
         for known, text in SCENARIOS.items():
             console.print(f"[bold]{known}[/]: {text}")
         return
-    result = scenario(name)()
+    run = scenario(name)
+    collect_seldom()  # as the programs that it measures do
+    result = run()
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(json.dumps(result.as_json(), indent=2) + "\n", encoding="utf-8")

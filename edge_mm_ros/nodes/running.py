@@ -19,6 +19,7 @@ from rclpy.logging import get_logger
 from rclpy.utilities import remove_ros_args
 
 from edge_mm_ros.datatypes import EdgeMmError
+from edge_mm_ros.heap import collect_seldom
 from edge_mm_ros.nodes.autostart import Autostart
 from edge_mm_ros.nodes.models import default_model_host
 from edge_mm_ros.nodes.stop_request import STOP_DEADLINE_S, StopRequest, end_now
@@ -113,6 +114,7 @@ def run_nodes(
     stop.on_request(executor.wake)
     forward_logs("edge_mm_ros", get_logger("edge_mm_ros"))
     nodes = _create(factories, host, context)
+    collect_seldom()
     for node in nodes:
         executor.add_node(node)
     try:

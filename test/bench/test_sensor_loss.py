@@ -99,6 +99,33 @@ def test_what_nobody_left_sees_is_not_asked_for_nor_what_came_before() -> None:
     assert missed(far, told([]), LOSS) == (0, [])  # a track that stands for nothing
 
 
+@pytest.mark.parametrize(
+    ("centre_m", "yaw_deg", "who"),
+    [
+        ((6.0, 0.0), 90.0, "anna"),  # its face 1.4 m behind the track, both ends far away
+        ((6.0, 5.0), 90.0, "anna"),
+        ((10.6, 0.0), 0.0, "wall_1"),  # its end 0.1 m behind the track
+        ((10.6, 0.0), 90.0, "anna"),
+        ((7.5, 3.0), 45.0, "wall_1"),  # through the track
+        ((7.5, 3.0), -45.0, "anna"),
+    ],
+)
+def test_an_event_is_of_the_object_whose_edge_is_nearest(
+    centre_m: tuple[float, float], yaw_deg: float, who: str
+) -> None:
+    place, size = np.array([*centre_m, 0.45]), np.array([12.0, 0.2, 0.9])
+    wall = TrueObject("wall_1", "wall", place, math.radians(yaw_deg), size, np.zeros(3))
+    full, lost = told([event()]), told([])
+    (track,) = full.objects[0].objects
+    track = replace(track, position_m=np.array([4.5, 0.0, 0.8]))  # 0.25 m behind anna
+    full.objects = [replace(full.objects[0], objects=(track,))]
+    for one in (full, lost):
+        one.truths = [replace(each, objects=(*each.objects, wall)) for each in one.truths]
+    asked, lines = missed(full, lost, LOSS)
+    assert asked == len(lines) == (who == "anna")  # nobody is said to see a wall
+    assert all(f" of {who} " in line for line in lines)
+
+
 def test_an_alarm_is_of_that_sensor_and_not_from_before() -> None:
     def alarm(sensor: str, at_ms: int) -> SafetyEvent:
         message = f"'sensor_fusion: sensor {sensor}' is not well: silent."
@@ -191,6 +218,12 @@ def test_each_bar_fails_by_what_it_is_for(bad: dict[str, object], words: str) ->
     (failed,) = [bar.name for bar in found.bars if not bar.ok]
     assert words in failed
     assert found.notes
+
+
+def test_a_scene_of_which_no_event_is_asked_for_shows_nothing() -> None:
+    empty = replace(GOOD, scenario="sensor_loss", asked=0)
+    found = sensor_loss.result([GOOD, replace(GOOD, asked=0), empty])
+    assert [bar.name for bar in found.bars if not bar.ok] == ["sensor_loss: events asked for"]
 
 
 def test_every_sensor_of_the_scenarios_is_lost_alone() -> None:

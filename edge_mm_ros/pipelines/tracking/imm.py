@@ -105,7 +105,7 @@ class Estimates:
     @cached_property
     def mean(self) -> NDArray[np.float64]:
         """Mean of each track over its models, float64 (n, 6)."""
-        return np.asarray(np.einsum("nm,nmi->ni", self.models, self.means))
+        return np.asarray((self.models[:, None] @ self.means)[:, 0])
 
     @cached_property
     def place_m2(self) -> NDArray[np.float64]:

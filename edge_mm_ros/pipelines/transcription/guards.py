@@ -17,6 +17,10 @@ from edge_mm_ros.params.speech_transcriber import SpeechTranscriberParams
 
 _CLEAR_LOG_PROBABILITY = -0.8
 _CLEAR_NO_SPEECH = 0.2
+# Speech in noise of 5 dB stays below the first, or above the second, and above the third.
+_UNCLEAR_NO_SPEECH = 0.37
+_LIKELY_LOG_PROBABILITY = -0.5
+_LEAST_MEAN_PROBABILITY = 0.45
 # People do say "no no no no" and "help me, help me, help me".
 _LOOP_TIMES_SHORT = 7
 _LOOP_LONG = 3
@@ -109,6 +113,28 @@ def why_refused(
         return f"'{text}' is what the recogniser makes of silence"
     if segment.no_speech_probability > params.max_no_speech:
         return f"no speech (probability {segment.no_speech_probability:.2f})"
+    return ""
+
+
+def why_doubted(segment: TranscribedSegment, words: Sequence[SpokenWord]) -> str:
+    """Why what begins an utterance is rather babble than speech; empty where it is believed.
+
+    Voices of which no word can be understood pass for speech in each measure by itself; but not
+    with a text that is likely, as that of speech in noise is.
+
+    Args:
+        segment: what the recogniser says.
+        words: those of its words that are new.
+    """
+    unclear = segment.no_speech_probability > _UNCLEAR_NO_SPEECH
+    if unclear and segment.average_log_probability < _LIKELY_LOG_PROBABILITY:
+        return (
+            f"unclear (no speech with a probability of {segment.no_speech_probability:.2f}) and "
+            f"unlikely (mean log probability {segment.average_log_probability:.2f})"
+        )
+    mean = sum(word.probability for word in words) / max(1, len(words))
+    if mean < _LEAST_MEAN_PROBABILITY:
+        return f"its words are doubtful (mean probability {mean:.2f})"
     return ""
 
 

@@ -19,10 +19,16 @@ from edge_mm_ros.backends import (
 from edge_mm_ros.backends.speech_samples import compression_ratio
 from edge_mm_ros.datatypes import SpokenWord, Transcript
 from edge_mm_ros.params.speech_transcriber import SpeechTranscriberParams
+from edge_mm_ros.pipelines.phonetics import alike
 from edge_mm_ros.pipelines.stamps import to_ns
 from edge_mm_ros.pipelines.transcription.agreement import GrowingText, continuation, key_of
 from edge_mm_ros.pipelines.transcription.confidence import confidence
-from edge_mm_ros.pipelines.transcription.guards import loops, why_refused, without_remarks
+from edge_mm_ros.pipelines.transcription.guards import (
+    loops,
+    why_doubted,
+    why_refused,
+    without_remarks,
+)
 from edge_mm_ros.pipelines.transcription.hearing import HeardBefore, Sound, ending_with
 from edge_mm_ros.pipelines.transcription.resampling import SAMPLE_RATE_HZ
 from edge_mm_ros.pipelines.transcription.segmentation import Ending, Utterance
@@ -209,6 +215,9 @@ class Recognizer:
                 continue
             evidence = _evidence(segment, [*told, *new])
             reason = why_refused(evidence, utterance.voiced_s, self.params)
+            # A false alarm stops the robot; one that is missed may hurt somebody.
+            if not reason and not told and not self._urgent(new):
+                reason = why_doubted(segment, new)
             if reason:
                 refused.append(reason)
             else:
@@ -222,6 +231,10 @@ class Recognizer:
             result.language,
             tuple(refused),
         )
+
+    def _urgent(self, words: Sequence[SpokenWord]) -> bool:
+        keys = [key_of(word.text) for word in words]
+        return any(alike(key, urgent) for key in keys for urgent in self._urgent_words)
 
     def _transcript(
         self, utterance: Utterance, words: Sequence[SpokenWord], heard: _Hypothesis

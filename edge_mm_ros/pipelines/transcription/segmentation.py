@@ -22,6 +22,7 @@ _FADING = 0.92
 _MOMENT_FRAMES = 6
 _SILENT_FRAMES = 2
 _BEGIN_S = 1.2
+_FIRST_STEPS = 1.2
 
 
 class Ending(Enum):
@@ -200,7 +201,7 @@ class UtteranceSegmenter:
     def _frames_until_shown(self) -> int:
         """The first words are waited for: once there may be one, it is shown more often."""
         step_s = self.params.hypothesis_step_s
-        first = _frames_of(1.5 * step_s)
+        first = _frames_of(_FIRST_STEPS * step_s)
         if self._said <= first:
             return first
         return _frames_of(step_s / 2 if self._said <= _frames_of(_BEGIN_S) else step_s)

@@ -13,6 +13,7 @@ from edge_mm_ros.params.speech_transcriber import SpeechTranscriberParams
 from edge_mm_ros.pipelines.transcription.guards import (
     loops,
     spoken_text,
+    why_doubted,
     why_refused,
     without_remarks,
 )
@@ -81,6 +82,23 @@ def test_a_loop_is_told_from_people_who_repeat_themselves(
     text: str, compression_ratio: float, expected: bool
 ) -> None:
     assert loops(segment(text, compression_ratio=compression_ratio), LIMITS) is expected
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "values", "reason"),
+    [
+        ((0.9, 0.8), {"no_speech_probability": 0.45, "average_log_probability": -0.7}, "unclear"),
+        ((0.6, 0.2, 0.3), {}, "doubtful"),
+        ((0.9, 0.8), {"no_speech_probability": 0.45, "average_log_probability": -0.3}, ""),
+        ((0.6, 0.7), {"no_speech_probability": 0.3, "average_log_probability": -0.8}, ""),
+    ],
+)
+def test_babble_is_told_from_speech_by_two_measures_together(
+    probabilities: tuple[float, ...], values: dict[str, float], reason: str
+) -> None:
+    words = [SpokenWord("word", 0, 1, probability) for probability in probabilities]
+    found = why_doubted(segment("some words", **values), words)
+    assert (reason in found) if reason else not found
 
 
 @pytest.mark.parametrize("text", ["Help me, help me, help me!", "No, no, no, no."])

@@ -297,6 +297,16 @@ def test_where_the_decoder_repeats_the_words_before_an_utterance_is_heard_alone(
     assert model.prefixes == ["", texts(said[:2]), ""]
 
 
+@pytest.mark.parametrize(("words", "told"), [("we walk on", False), ("stop at once", True)])
+def test_an_urgent_word_is_believed_where_others_are_taken_for_babble(
+    words: str, told: bool
+) -> None:
+    said = [(word, 0.5 + 0.4 * i, 0.9 + 0.4 * i) for i, word in enumerate(words.split())]
+    measures = {"no_speech_probability": 0.45, "average_log_probability": -0.7}
+    found = finals(transcripts(said, ScriptedWhisper(said, **measures), urgent_phrases=("stop",)))
+    assert bool(found) is told
+
+
 def test_it_knows_of_which_utterance_it_has_told() -> None:
     said = spoken([(0.4, 0.0)] * 6)
     params = SpeechTranscriberParams()

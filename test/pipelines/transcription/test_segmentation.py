@@ -82,19 +82,19 @@ def shown(voice: list[float], **params: Any) -> list[tuple[str, int]]:
 def test_an_utterance_is_shown_as_it_grows_and_once_when_it_pauses() -> None:
     voice = [0.0] * 10 + [0.9] * 75 + [0.0] * 40
     found = shown(voice, hypothesis_step_s=20 * FRAME_S, settle_s=4 * FRAME_S)
-    # In the first 1.2 s (37 frames) it is shown twice as often, but for half a word.
-    steps = [("goes on", last) for last in (40, 60, 80)]
+    # In the first 1.2 s (37 frames) it is shown twice as often, once there may be a word.
+    steps = [("goes on", last) for last in (34, 44, 64, 84)]
     assert found == [*steps, ("pauses", 85), ("ended", 85)]
 
 
 def test_a_voice_that_fades_is_not_shown_until_it_pauses_or_comes_back() -> None:
     loud, faint = [0.95] * 10, [0.6] * 2
     steps = {"hypothesis_step_s": 10 * FRAME_S, "settle_s": 4 * FRAME_S}
-    # The first hypothesis is due at the fifteenth frame.
-    ends = shown(loud + [0.95] * 4 + faint + [0.0] * 40, **steps)
-    assert ends == [("pauses", 16), ("ended", 16)]
-    comes_back = shown(loud + [0.95] * 4 + faint + loud + [0.0] * 40, **steps)
-    assert comes_back[0] == ("goes on", 17)
+    # The first hypothesis is due at the twelfth frame.
+    ends = shown(loud + [0.95] + faint + [0.0] * 40, **steps)
+    assert ends == [("pauses", 13), ("ended", 13)]
+    comes_back = shown(loud + [0.95] + faint + loud + [0.0] * 40, **steps)
+    assert comes_back[0] == ("goes on", 14)
 
 
 def test_it_tells_when_a_voice_fades_and_when_it_is_silent() -> None:
@@ -108,7 +108,7 @@ def test_it_tells_when_a_voice_fades_and_when_it_is_silent() -> None:
 
 
 def test_a_voice_that_is_always_faint_is_shown() -> None:
-    assert ("goes on", 15) in shown([0.55] * 20 + [0.0] * 40, hypothesis_step_s=10 * FRAME_S)
+    assert ("goes on", 12) in shown([0.55] * 20 + [0.0] * 40, hypothesis_step_s=10 * FRAME_S)
 
 
 def test_speech_that_pauses_and_goes_on_is_shown_in_each_pause() -> None:
