@@ -111,6 +111,9 @@ class Recognizer:
         heard = self._heard(utterance)
         if utterance.complete:
             return self._finish(utterance, heard)
+        if heard.refused and len(heard.words) == len(self._text.told):
+            # What is not believed says nothing against the hypothesis before.
+            return Recognition(None, heard.refused)
         hold_back_s = _HOLD_BACK_S if self._text.told else _HOLD_BACK_FIRST_S
         until_ns = None if heard.whole else utterance.end_ns - to_ns(hold_back_s)
         grown = self._text.hear(heard.words, until_ns, self._urgent_words)

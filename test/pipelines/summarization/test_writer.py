@@ -191,9 +191,15 @@ def test_an_endless_model_ends_even_where_the_clock_stands_still(tmp_path: Path)
 
 
 def test_writing_can_be_stopped(tmp_path: Path) -> None:
-    asked = itertools.count()
-    host, model = fake(tmp_path, lambda: itertools.repeat("zone "))
-    summary = written(host, scene(), max_tokens=10**9, stopped=lambda: next(asked) > 3)
+    speaks = threading.Event()
+
+    def speak() -> Iterator[str]:
+        while True:
+            yield "zone "
+            speaks.set()
+
+    host, model = fake(tmp_path, speak)
+    summary = written(host, scene(), max_tokens=10**9, stopped=speaks.is_set)
     assert is_template(summary, scene())
     assert summary.reason == "the writing was stopped"
     wait_until(lambda: model.closed_early == 1)

@@ -297,6 +297,30 @@ def test_where_the_decoder_repeats_the_words_before_an_utterance_is_heard_alone(
     assert model.prefixes == ["", texts(said[:2]), ""]
 
 
+class DoubtsOnce(ScriptedWhisper):
+    """Is too unsure of its second hypothesis for any word of it to be believed."""
+
+    def transcribe(
+        self, samples: NDArray[np.float32], language: str = "", prefix: str = ""
+    ) -> TranscriptionResult:
+        """The words, once with a low probability."""
+        result = super().transcribe(samples, language, prefix)
+        if len(self.asked) != 2:
+            return result
+        unsure = (replace(s, average_log_probability=-3.0) for s in result.segments)
+        return replace(result, segments=tuple(unsure))
+
+
+def test_a_hypothesis_that_is_not_believed_does_not_part_two_that_agree() -> None:
+    said = spoken([(0.25, 0.0)] * 8)
+    params = SpeechTranscriberParams()
+    recognizer = Recognizer(ScriptedHost(DoubtsOnce(said)), params)  # type: ignore[arg-type]
+    told = [recognizer.recognize(each).transcript for each in utterances(said, params)[:3]]
+    assert told[:2] == [None, None]
+    assert told[2] is not None
+    assert told[2].text == said[0][0]
+
+
 @pytest.mark.parametrize(("words", "told"), [("we walk on", False), ("stop at once", True)])
 def test_an_urgent_word_is_believed_where_others_are_taken_for_babble(
     words: str, told: bool
