@@ -276,7 +276,8 @@ class Replay:
                 partial(self._traffic.delivered, message.topic), "the nodes do not take a message"
             )
         else:
-            self._spin_in_time(self._now_ns + self._tail_ns, pace)
+            if self._spin_in_time(self._now_ns + self._tail_ns, pace):
+                self._settle()  # what is due at the last instant is told before the end
         if pace.held_s > HELD_TOLD_S:
             self._result.warnings.append(
                 f"the nodes do not keep up with a rate of {rate:g}: the replay took "
