@@ -37,9 +37,10 @@ def use_one_heap() -> None:
 def collect_seldom() -> None:
     """Let the search for garbage in cycles pass over what lives on, and come less often.
 
-    All threads wait for it. Once a program is imported, a search of everything takes some 70 ms,
-    and one of what is new comes with every 700 objects, in the midst of a scan. To be called once
-    all is there that lives as long as the process: of that, no garbage is found any more.
+    All threads wait for it. Once a program is imported, a search of everything takes as long as
+    a picture, and one of what is new comes with every 700 objects, in the midst of a scan. To be
+    called once all is there that lives as long as the process: of that, no garbage is found any
+    more.
     """
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, *gc.get_threshold()[1:])

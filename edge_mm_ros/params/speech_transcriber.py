@@ -95,7 +95,7 @@ class SpeechTranscriberParams(NodeParams):
 
     urgent_phrases: tuple[str, ...] = parameter(
         ("stop", "help"),
-        "Words that are told as soon as two hypotheses agree on them.",
+        "Words told as soon as two hypotheses agree on them, and believed on weaker evidence.",
         live=True,
     )
     wake_phrase: str = parameter(

@@ -17,7 +17,7 @@ from edge_mm_ros.params.speech_transcriber import SpeechTranscriberParams
 
 _CLEAR_LOG_PROBABILITY = -0.8
 _CLEAR_NO_SPEECH = 0.2
-# Speech in noise of 5 dB stays below the first, or above the second, and above the third.
+# The recordings, also in noise, stay below the first or above the second, and above the third.
 _UNCLEAR_NO_SPEECH = 0.37
 _LIKELY_LOG_PROBABILITY = -0.5
 _LEAST_MEAN_PROBABILITY = 0.45
