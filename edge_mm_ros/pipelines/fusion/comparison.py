@@ -29,13 +29,12 @@ def supporters(tracks: TrackSet, source: str, stamp_ns: int, source_s: float) ->
     """
     count = np.zeros(len(tracks), dtype=np.intp)
     oldest_ns = stamp_ns - to_ns(source_s)
+    without = np.array([source not in rests for rests in tracks.sources], dtype=np.bool_)
     for column, sensor in enumerate(tracks.sensors):
         if sensor == source:
             continue
-        apart = np.array(
-            [rests is not None and source not in rests for rests in tracks.rests[:, column]],
-            dtype=np.bool_,
-        )
+        # Who was never heard, is not heard of late either.
+        apart = without[tracks.rests[:, column]]
         count += apart & (tracks.heard_ns[:, column] >= max(oldest_ns, 0))
     return count
 

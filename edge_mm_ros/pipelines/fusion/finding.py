@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_mm_ros.datatypes import Object3D, RigidTransform
+from edge_mm_ros.datatypes import RigidTransform
 from edge_mm_ros.pipelines.tracking import UNKNOWN_LABEL, Birth, Measurement, RadialVelocity
 
 _ON_THE_GROUND = np.diag([1.0, 1.0, 0.0])
@@ -105,17 +105,3 @@ class Finding:
             self.lead_s,
             self.moved_m,
         )
-
-
-def seen_from_robot(item: Object3D, fixed_from_robot: RigidTransform | None) -> Object3D:
-    """An object of the frame in which it is followed, in the robot's frame."""
-    if fixed_from_robot is None:
-        return item
-    assert item.velocity_mps is not None
-    turn = fixed_from_robot.rotation.T
-    return replace(
-        item,
-        position_m=turn @ (item.position_m - fixed_from_robot.translation_m),
-        covariance_m2=turn @ item.covariance_m2 @ turn.T,
-        velocity_mps=turn @ item.velocity_mps,
-    )

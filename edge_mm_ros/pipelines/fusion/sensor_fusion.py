@@ -26,7 +26,7 @@ from edge_mm_ros.params.sensor_fusion import SensorFusionParams
 from edge_mm_ros.pipelines.fusion.arrivals import Arrival, ArrivalDesk, Measured, topic_of
 from edge_mm_ros.pipelines.fusion.clustering import raised_points
 from edge_mm_ros.pipelines.fusion.echoes import echo_of
-from edge_mm_ros.pipelines.fusion.finding import Finding, seen_from_robot
+from edge_mm_ros.pipelines.fusion.finding import Finding
 from edge_mm_ros.pipelines.fusion.frustum import PlacedCloud
 from edge_mm_ros.pipelines.fusion.kept_clouds import KeptClouds
 from edge_mm_ros.pipelines.fusion.laser_points import laser_points
@@ -352,9 +352,8 @@ class SensorFusion:
         tracked = self._tracker.update(scan)
         stamp_ns = self._tracker.tracks.stamp_ns
         now_from_robot = pose if stamp_ns == arrival.stamp_ns else self.pose_at(stamp_ns)
-        objects = tuple(seen_from_robot(item, now_from_robot) for item in tracked)
         return FusionResult(
-            Objects(objects, stamp_ns, self.params.robot_frame),
+            Objects(tracked.seen_from(now_from_robot), stamp_ns, self.params.robot_frame),
             tuple(item.sources for item in scan.measurements),
             tuple(refused),
         )

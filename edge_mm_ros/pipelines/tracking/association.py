@@ -106,7 +106,7 @@ def assign(scan: Scan, tracks: Candidates) -> Pairs:
     hidden = None
     if scan.incomplete:
         hidden = completion(scan, *tracks.motion.overall, tracks.sizes_m, tracks.classed)
-    measured = scan.noises_m2 + scan.biases_m2
+    measured = scan.errors_m2
     known = tracks.motion.place_m2 + tracks.biases_m2
     _on_the_plan(known)[...] += _unforeseen_m2(tracks.unseen_s)[:, None]
     offset = scan.positions_m[:, :2].T[:, :, None] - means[:, :2].T[:, None]

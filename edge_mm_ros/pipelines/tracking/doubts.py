@@ -14,22 +14,32 @@ _EDGE_M = 0.1  # so far beside a cluster's points, an object may have its middle
 _LATELY_S = 0.5  # what was measured so lately is still there
 
 
-def doubts_m2(
-    tracks: TrackSet, scan: Scan, pairs: Pairs, hidden: Completion | None
-) -> NDArray[np.float64]:
-    """What the measurements of pairs err by beyond their own covariances, float64 (n, 3, 3).
+def add_doubts(
+    noises_m2: NDArray[np.float64],
+    tracks: TrackSet,
+    scan: Scan,
+    pairs: Pairs,
+    hidden: Completion | None,
+) -> None:
+    """Add what the measurements of n pairs err by beyond their own covariances.
 
     A stray distance says nothing. What is smaller than the object is the part of it that is not
     hidden, and its middle lies aside by up to half of what is missing. What has no class and is
     larger holds more than the object: its middle may lie anywhere within half of the difference
     (variance of a uniform distribution).
+
+    Args:
+        noises_m2: float64 (n, 3, 3), contiguous, the covariances; changed in place.
+        tracks: at the scan's time.
+        scan: what was measured.
+        pairs: which measurement belongs to which track.
+        hidden: what the measurements lack, where that is known.
     """
     rows, columns = pairs.rows, pairs.columns
-    doubts = np.zeros((len(rows), 3, 3))
     if pairs.stray.any():
         rays = scan.rays[rows] * (pairs.stray * STRAY_SIGMA_M)[:, None]
-        doubts += rays[:, :, None] * rays[:, None]
-    along_axes = doubts.reshape(-1, 9)[:, :5:4]  # a view of what errs along x and along y
+        noises_m2 += rays[:, :, None] * rays[:, None]
+    along_axes = noises_m2.reshape(-1, 9)[:, :5:4]  # a view of what errs along x and along y
     missing = (tracks.sizes_m[columns, :2] - scan.sizes_m[rows, :2]) / 2.0
     vague, sized = scan.classless[rows] & tracks.classed[columns], scan.sized[rows]
     usual = vague | sized
@@ -39,7 +49,6 @@ def doubts_m2(
     if vague.any():
         along_axes += np.minimum(missing, 0.0) ** 2 / 3.0 * (vague & sized)[:, None]
         along_axes += (vague * _holds_others_m(tracks, scan, pairs) ** 2)[:, None]
-    return doubts
 
 
 def _holds_others_m(tracks: TrackSet, scan: Scan, pairs: Pairs) -> NDArray[np.float64]:

@@ -25,42 +25,36 @@ class LabelEvidence:
 
     Attributes:
         labels: all labels seen so far.
-        counts: float64 (n, labels), sums of scores.
-        squares: float64 (n, labels), sums of squared scores.
+        sums: float64 (2, n, labels), of scores, and of squared scores.
     """
 
     labels: tuple[str, ...]
-    counts: NDArray[np.float64]
-    squares: NDArray[np.float64]
+    sums: NDArray[np.float64]
 
     @classmethod
     def empty(cls) -> LabelEvidence:
         """Of no tracks."""
-        return cls((), np.zeros((0, 0)), np.zeros((0, 0)))
+        return cls((), np.zeros((2, 0, 0)))
 
     def knowing(self, labels: tuple[str, ...]) -> LabelEvidence:
         """With further labels, of which no track has any evidence."""
-        new = tuple(sorted(set(labels) - set(self.labels)))
-        if not new:
+        if all(label in self.labels for label in labels):
             return self
-        wider = ((0, 0), (0, len(new)))
-        return LabelEvidence(
-            self.labels + new, np.pad(self.counts, wider), np.pad(self.squares, wider)
-        )
+        new = tuple(sorted(set(labels) - set(self.labels)))
+        return LabelEvidence(self.labels + new, np.pad(self.sums, ((0, 0), (0, 0), (0, len(new)))))
 
     def take(self, chosen: NDArray[np.intp]) -> LabelEvidence:
         """Of some tracks only."""
-        return LabelEvidence(self.labels, self.counts[chosen], self.squares[chosen])
+        return LabelEvidence(self.labels, self.sums[:, chosen])
 
     def with_new(self, count: int) -> LabelEvidence:
         """With further tracks, of which nothing is known."""
-        more = ((0, count), (0, 0))
-        return LabelEvidence(self.labels, np.pad(self.counts, more), np.pad(self.squares, more))
+        return LabelEvidence(self.labels, np.pad(self.sums, ((0, 0), (0, count), (0, 0))))
 
     def added(
         self,
         tracks: NDArray[np.intp],
-        labels: Sequence[str],
+        columns: NDArray[np.intp],
         scores: NDArray[np.float64],
         memories: NDArray[np.float64],
     ) -> LabelEvidence:
@@ -68,29 +62,23 @@ class LabelEvidence:
 
         Args:
             tracks: which tracks, each once.
-            labels: their labels, which must be known.
+            columns: where their labels stand among `labels`.
             scores: 0 to 1.
             memories: time since the last measurement with a class of each, in time constants of
                 forgetting; 0 for a measurement without one, by which nothing is forgotten.
         """
-        columns, rows = self.columns(labels), np.arange(len(labels))
         weights = np.maximum(scores, 1e-3)  # a score of 0 still names a label
         # While nothing is seen nothing is forgotten, or the first picture after an occlusion
         # would decide alone.
-        kept = np.exp(-np.minimum(memories, _LONGEST))[:, None]
-        sums = []
-        for before, more in ((self.counts, weights), (self.squares, weights * scores)):
-            ours = before[tracks] * kept
-            ours[rows, columns] += more
-            after = before.copy()
-            after[tracks] = ours
-            sums.append(after)
-        return LabelEvidence(self.labels, *sums)
+        kept = np.exp(-np.minimum(memories, _LONGEST))
+        sums = self.sums.copy()
+        sums[:, tracks] *= kept[:, None]
+        sums[:, tracks, columns] += np.array([weights, weights * scores])
+        return LabelEvidence(self.labels, sums)
 
     def columns(self, labels: Sequence[str]) -> NDArray[np.intp]:
         """Where known labels stand among `labels`, intp (n,)."""
-        places = {label: column for column, label in enumerate(self.labels)}
-        return np.array([places[label] for label in labels], dtype=np.intp)
+        return np.array([self.labels.index(label) for label in labels], dtype=np.intp)
 
     @cached_property
     def classes(self) -> NDArray[np.float64]:
@@ -100,7 +88,7 @@ class LabelEvidence:
     @cached_property
     def _of_classes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Counts of what is a class, float64 (n, labels), and their sums, float64 (n, 1)."""
-        counts = self.counts * self.classes
+        counts = self.sums[0] * self.classes
         return counts, counts.sum(axis=1, keepdims=True)
 
     @cached_property
@@ -133,6 +121,8 @@ class LabelEvidence:
         Args:
             urgent: labels for which a third of the evidence is enough.
         """
+        if not self.labels:
+            return [], np.zeros(0)
         best = self.shares.argmax(axis=1)
         columns = [column for column, label in enumerate(self.labels) if label in urgent]
         if columns:
@@ -141,5 +131,6 @@ class LabelEvidence:
             pressing = np.array(columns, dtype=np.intp)[shares.argmax(axis=1)]
             best = np.where(most >= _URGENT_SHARE, pressing, best)
         rows = np.arange(len(best))
-        scores = self.squares[rows, best] / np.maximum(self.counts[rows, best], 1e-300)
+        counts, squares = self.sums[:, rows, best]
+        scores = squares / np.maximum(counts, 1e-300)
         return [self.labels[column] for column in best.tolist()], np.minimum(scores, 1.0)

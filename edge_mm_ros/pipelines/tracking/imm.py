@@ -39,21 +39,29 @@ class Estimates:
     """What is believed of the motion of n tracks.
 
     Attributes:
-        means: float64 (n, 2, 6), by track and model.
-        covariances: float64 (n, 2, 6, 6).
+        values: float64 (n, 2, 42), by track and model: the mean, then the covariance row by row;
+            in one array, so that both are mixed, chosen and copied at once.
         models: float64 (n, 2), probabilities of the models.
     """
 
-    means: NDArray[np.float64]
-    covariances: NDArray[np.float64]
+    values: NDArray[np.float64]
     models: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls,
+        means: NDArray[np.float64],
+        covariances: NDArray[np.float64],
+        models: NDArray[np.float64],
+    ) -> Estimates:
+        """From means (n, 2, 6), covariances (n, 2, 6, 6) and the models' probabilities (n, 2)."""
+        flat = covariances.reshape(*means.shape[:2], STATES * STATES)
+        return cls(np.concatenate([means, flat], axis=2), models)
 
     @classmethod
     def empty(cls) -> Estimates:
         """Of no tracks."""
-        return cls(
-            np.zeros((0, MODELS, STATES)), np.zeros((0, MODELS, STATES, STATES)), np.zeros((0, 2))
-        )
+        return cls(np.zeros((0, MODELS, STATES * (1 + STATES))), np.zeros((0, MODELS)))
 
     @classmethod
     def begin(
@@ -72,17 +80,26 @@ class Estimates:
         total = params.straight_for_s + params.turning_for_s
         models[:, STRAIGHT] = params.straight_for_s / total
         models[:, TURNING] = params.turning_for_s / total
-        return cls(means, covariances, models)
+        return cls.of(means, covariances, models)
+
+    @property
+    def means(self) -> NDArray[np.float64]:
+        """By track and model, float64 (n, 2, 6)."""
+        return self.values[..., :STATES]
+
+    @property
+    def covariances(self) -> NDArray[np.float64]:
+        """By track and model, float64 (n, 2, 6, 6)."""
+        return self.values[..., STATES:].reshape(-1, MODELS, STATES, STATES)
 
     def take(self, chosen: NDArray[np.intp] | slice) -> Estimates:
         """Of some tracks only."""
-        return Estimates(self.means[chosen], self.covariances[chosen], self.models[chosen])
+        return Estimates(self.values[chosen], self.models[chosen])
 
     def joined(self, other: Estimates) -> Estimates:
         """Of these tracks, then of the others."""
         return Estimates(
-            np.concatenate([self.means, other.means]),
-            np.concatenate([self.covariances, other.covariances]),
+            np.concatenate([self.values, other.values]),
             np.concatenate([self.models, other.models]),
         )
 
@@ -90,48 +107,41 @@ class Estimates:
         """With the estimates of some tracks exchanged."""
         if len(other.models) == len(self.models) and isinstance(chosen, slice):
             return other
-        means, covariances = self.means.copy(), self.covariances.copy()
-        models = self.models.copy()
-        means[chosen], covariances[chosen] = other.means, other.covariances
-        models[chosen] = other.models
-        return Estimates(means, covariances, models)
+        values, models = self.values.copy(), self.models.copy()
+        values[chosen], models[chosen] = other.values, other.models
+        return Estimates(values, models)
 
     @cached_property
     def overall(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean (n, 6) and covariance (n, 6, 6) of each track over its models."""
-        means, covariances = _blend(self, self.models[:, :, None])
-        return means[:, 0], covariances[:, 0]
+        mixed = _blend(self.values, self.models[:, :, None])[:, 0]
+        return mixed[:, :STATES], mixed[:, STATES:].reshape(-1, STATES, STATES)
 
-    @cached_property
+    @property
     def mean(self) -> NDArray[np.float64]:
         """Mean of each track over its models, float64 (n, 6)."""
-        return np.asarray((self.models[:, None] @ self.means)[:, 0])
+        return self.overall[0]
 
-    @cached_property
+    @property
     def place_m2(self) -> NDArray[np.float64]:
-        """Covariance of each track's place over its models, float64 (n, 3, 3).
-
-        The part of `overall` that every scan asks for, at half of its price.
-        """
-        flat = self.covariances.reshape(-1, MODELS, STATES * STATES)
-        covariances = (self.models[:, None] @ flat).reshape(-1, STATES, STATES)
-        apart = self.means[:, STRAIGHT, _PLACE] - self.means[:, TURNING, _PLACE]
-        product = self.models[:, STRAIGHT] * self.models[:, TURNING]
-        between = apart[:, :, None] * (product[:, None] * apart)[:, None]
-        return np.asarray(covariances[:, _PLACE, _PLACE] + between)
+        """Covariance of each track's place over its models, float64 (n, 3, 3)."""
+        return self.overall[1][:, _PLACE, _PLACE]
 
     def predicted(self, params: TrackingParams, elapsed_s: float) -> Estimates:
         """After a time without measurements."""
-        if not len(self.means) or elapsed_s <= 0.0:
+        if not len(self.values) or elapsed_s <= 0.0:
             return self
         switch = switching(params, elapsed_s)
         models = self.models @ switch
-        mixing = self.models[:, :, None] * switch / models[:, None, :]
-        means, covariances = _blend(self, mixing)
-        means, jacobian = move(means, params, elapsed_s)
-        covariances = jacobian @ covariances @ jacobian.swapaxes(-1, -2)
-        covariances += process_noise(params, elapsed_s)
-        return Estimates(means, covariances, models)
+        mixing = self.models[:, :, None] * switch / models[:, None]
+        after = _blend(self.values, mixing)
+        means, covariances = after[..., :STATES], after[..., STATES:]
+        moved, jacobian = move(means, params, elapsed_s)
+        means[...] = moved
+        spread = covariances.reshape(-1, MODELS, STATES, STATES)
+        spread[...] = jacobian @ spread @ jacobian.swapaxes(-1, -2)
+        covariances += process_noise(params, elapsed_s).reshape(MODELS, -1)
+        return Estimates(after, models)
 
     def updated(
         self,
@@ -146,7 +156,7 @@ class Estimates:
             noises_m2: float64 (n, 3, 3).
             radial: radial velocities, None for tracks without.
         """
-        if not len(self.means):
+        if not len(self.models):
             return self
         measured = [index for index, item in enumerate(radial) if item is not None]
         rows = 4 if measured else 3
@@ -199,14 +209,16 @@ class Estimates:
         # correction in their last column, and in its end the squared distance.
         gain = crossed @ inverse
         change = (2.0 * crossed - gain @ spread) @ gain.swapaxes(-1, -2)
-        means = self.means + change[..., :STATES, STATES]
+        values = np.empty(self.values.shape)
+        values[..., :STATES] = self.means + change[..., :STATES, STATES]
         covariances = self.covariances - change[..., :STATES, :STATES]
-        covariances = (covariances + covariances.swapaxes(-1, -2)) / 2.0
+        covariances += covariances.swapaxes(-1, -2).copy()
+        values[..., STATES:] = (0.5 * covariances).reshape(-1, MODELS, STATES * STATES)
 
         misfit = change[..., STATES, STATES] + np.log(determinant)
         models = self.models * np.exp(0.5 * (misfit.min(axis=1, keepdims=True) - misfit))
         models = np.maximum(_normed(models), _LEAST_PROBABILITY)
-        return Estimates(means, covariances, _normed(models))
+        return Estimates(values, _normed(models))
 
 
 def _normed(models: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -261,23 +273,19 @@ def radial_velocity(
     return speed, slope
 
 
-def _blend(
-    estimates: Estimates, shares: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and covariance of mixtures of the two models.
+def _blend(values: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Means and covariances of mixtures of the two models.
 
     Args:
-        estimates: of n tracks.
+        values: float64 (n, 2, 42), as in `Estimates`.
         shares: float64 (n, 2, m), of each model in each mixture; the sum over models is 1.
 
     Returns:
-        float64 (n, m, 6) and float64 (n, m, 6, 6).
+        float64 (n, m, 42).
     """
-    means = shares.swapaxes(1, 2) @ estimates.means
-    flat = estimates.covariances.reshape(-1, MODELS, STATES * STATES)
-    covariances = (shares.swapaxes(1, 2) @ flat).reshape(*means.shape, STATES)
-    apart = estimates.means[:, STRAIGHT] - estimates.means[:, TURNING]
-    between = apart[:, :, None] * apart[:, None, :]
+    mixed = shares.swapaxes(1, 2) @ values
+    apart = values[:, STRAIGHT, :STATES] - values[:, TURNING, :STATES]
+    between = (apart[:, :, None] * apart[:, None]).reshape(-1, 1, STATES * STATES)
     product = shares[:, STRAIGHT] * shares[:, TURNING]
-    covariances += product[..., None, None] * between[:, None]
-    return means, covariances
+    mixed[..., STATES:] += product[:, :, None] * between
+    return np.asarray(mixed)

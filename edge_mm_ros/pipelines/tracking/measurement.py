@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
-from typing import Any
+from itertools import repeat
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ _LARGEST_M = 1e6  # further away, squares of distances lose their digits
 _NEAREST_M = 1e-3
 _ROUNDING = 1e-6  # of a covariance's elements, as a share of the largest
 _LEAST_MINOR = 1e-14  # likewise; what is smaller is singular but for rounding
+
+_Value = TypeVar("_Value")
 
 
 class Birth(Enum):
@@ -153,49 +156,114 @@ class Scan:
         measurements: one for each object.
         content: what tells it from another scan of the same sensor and time; where it is empty,
             the measurements do.
+        labels: their class names, each once.
+        label: intp (n,), which of `labels` each measurement has.
+        sources: the combinations of sensors that they rest on, each once.
+        source: intp (n,), which of `sources` each rests on.
+        scores: float64 (n,).
+        classless: bool (n,), which have no class.
+        at_once: bool (n,), which make a new object known at once.
+        may_begin: bool (n,), which begin a track where none explains them.
+        sized: bool (n,), of which the size was measured.
+        radial: bool (n,), which have a radial velocity.
+        from_afar: indices of those of which is told from where they were seen.
+        partly: indices of those that show a side of something.
+        leading: indices of those that were measured some time from the stamp.
+        positions_m: float64 (n, 3).
+        sizes_m: float64 (n, 3), extents.
+        noises_m2: float64 (n, 3, 3), covariances of the new errors.
+        biases_m2: float64 (n, 3, 3), covariances of the shared errors.
+        errors_m2: float64 (n, 3, 3), the sum of both.
     """
 
     sensor: str
     stamp_ns: int
     measurements: tuple[Measurement, ...]
     content: bytes = b""
+    labels: tuple[str, ...] = field(init=False)
+    label: NDArray[np.intp] = field(init=False)
+    sources: tuple[tuple[str, ...], ...] = field(init=False)
+    source: NDArray[np.intp] = field(init=False)
+    scores: NDArray[np.float64] = field(init=False)
+    classless: NDArray[np.bool_] = field(init=False)
+    at_once: NDArray[np.bool_] = field(init=False)
+    may_begin: NDArray[np.bool_] = field(init=False)
+    sized: NDArray[np.bool_] = field(init=False)
+    radial: NDArray[np.bool_] = field(init=False)
+    from_afar: list[int] = field(init=False)
+    partly: list[int] = field(init=False)
+    leading: list[int] = field(init=False)
+    positions_m: NDArray[np.float64] = field(init=False)
+    sizes_m: NDArray[np.float64] = field(init=False)
+    noises_m2: NDArray[np.float64] = field(init=False)
+    biases_m2: NDArray[np.float64] = field(init=False)
+    errors_m2: NDArray[np.float64] = field(init=False)
 
     def __post_init__(self) -> None:
         if self.stamp_ns < 0:
             raise InvalidInput("stamp", f"'{self.sensor}': stamp {self.stamp_ns} ns is before 1970")
+        items = self.measurements
+        labels, label = _coded([item.label for item in items])
+        sources, source = _coded([item.sources for item in items])
+        at_once, never = Birth.AT_ONCE, Birth.NEVER  # members of an enumeration are found slowly
+        flags = np.array(
+            [
+                [item.label == UNKNOWN_LABEL for item in items],
+                [item.birth is at_once for item in items],
+                [item.birth is not never for item in items],
+                [item.sized for item in items],
+                [item.radial is not None for item in items],
+            ],
+            dtype=np.bool_,
+        )
+        noises_m2 = _stacked([item.noise_m2 for item in items], 3, 3)
+        biases_m2 = _stacked([item.bias_m2 for item in items], 3, 3)
+        # Every scan is asked for all of these, so they are made at once.
+        self.__dict__.update(
+            labels=labels,
+            label=label,
+            sources=sources,
+            source=source,
+            scores=np.array([item.score for item in items], dtype=np.float64),
+            classless=flags[0],
+            at_once=flags[1],
+            may_begin=flags[2],
+            sized=flags[3],
+            radial=flags[4],
+            from_afar=[row for row, item in enumerate(items) if item.origin_m is not None],
+            partly=[row for row, item in enumerate(items) if item.seen_from_m is not None],
+            leading=[row for row, item in enumerate(items) if item.lead_s != 0.0],
+            positions_m=_stacked([item.position_m for item in items], 3),
+            sizes_m=_stacked([item.size_m for item in items], 3),
+            noises_m2=noises_m2,
+            biases_m2=biases_m2,
+            errors_m2=noises_m2 + biases_m2,
+        )
 
     @cached_property
     def order(self) -> tuple[int, str, bytes]:
         """What scans are sorted by, whenever each arrived: stamp, sensor, content."""
         content = self.content or b"".join(
-            [self.positions_m.tobytes(), self.noises_m2.tobytes(), "".join(self.labels).encode()]
+            [
+                self.positions_m.tobytes(),
+                self.noises_m2.tobytes(),
+                "".join([item.label for item in self.measurements]).encode(),
+            ]
         )
         return self.stamp_ns, self.sensor, content
 
     @cached_property
     def keys(self) -> NDArray[np.object_]:
         """The scan's order, and each one's place in it: tells it from all others; object (n,)."""
-        return _objects([(*self.order, row) for row in range(len(self.measurements))])
+        count = len(self.measurements)
+        stamp_ns, sensor, content = self.order
+        whole = (repeat(part, count) for part in (stamp_ns, sensor, content))
+        return np.fromiter(zip(*whole, range(count), strict=True), dtype=object, count=count)
 
-    @cached_property
-    def labels(self) -> tuple[str, ...]:
-        """Class names."""
-        return tuple([item.label for item in self.measurements])
-
-    @cached_property
-    def scores(self) -> NDArray[np.float64]:
-        """Scores, float64 (n,)."""
-        return np.array([item.score for item in self.measurements], dtype=np.float64)
-
-    @cached_property
-    def sources(self) -> NDArray[np.object_]:
-        """The sensors that each rests on, ``tuple[str, ...]``, object (n,)."""
-        return _objects([item.sources for item in self.measurements])
-
-    @cached_property
-    def positions_m(self) -> NDArray[np.float64]:
-        """Positions, float64 (n, 3)."""
-        return _stacked([item.position_m for item in self.measurements], 3)
+    @property
+    def incomplete(self) -> bool:
+        """Whether any of them shows a side only, or was measured some time from the stamp."""
+        return bool(self.partly or self.leading)
 
     @cached_property
     def rays(self) -> NDArray[np.float64]:
@@ -226,33 +294,6 @@ class Scan:
         return shares
 
     @cached_property
-    def classless(self) -> NDArray[np.bool_]:
-        """Which have no class, bool (n,)."""
-        return np.array([label == UNKNOWN_LABEL for label in self.labels], dtype=np.bool_)
-
-    @cached_property
-    def from_afar(self) -> list[int]:
-        """Indices of those of which is told from where they were seen."""
-        items = enumerate(self.measurements)
-        return [index for index, item in items if item.origin_m is not None]
-
-    @cached_property
-    def partly(self) -> list[int]:
-        """Indices of those that show a side of something."""
-        items = enumerate(self.measurements)
-        return [index for index, item in items if item.seen_from_m is not None]
-
-    @cached_property
-    def leading(self) -> list[int]:
-        """Indices of those that were measured some time from the stamp."""
-        return [index for index, item in enumerate(self.measurements) if item.lead_s != 0.0]
-
-    @property
-    def incomplete(self) -> bool:
-        """Whether any of them shows a side only, or was measured some time from the stamp."""
-        return bool(self.partly or self.leading)
-
-    @cached_property
     def directed(self) -> NDArray[np.bool_]:
         """Whose direction is surer than their distance, of those with a class; bool (n,)."""
         directed = np.zeros(len(self.measurements), dtype=np.bool_)
@@ -261,46 +302,9 @@ class Scan:
         return directed
 
     @cached_property
-    def radial(self) -> NDArray[np.bool_]:
-        """Which have a radial velocity, bool (n,)."""
-        return np.array([one.radial is not None for one in self.measurements], dtype=np.bool_)
-
-    @cached_property
-    def at_once(self) -> NDArray[np.bool_]:
-        """Which make a new object known at once, bool (n,)."""
-        at_once = Birth.AT_ONCE  # looked up once: members of an enumeration are found slowly
-        return np.array([item.birth is at_once for item in self.measurements], dtype=np.bool_)
-
-    @cached_property
-    def may_begin(self) -> NDArray[np.bool_]:
-        """Which begin a track where none explains them, bool (n,)."""
-        never = Birth.NEVER
-        return np.array([item.birth is not never for item in self.measurements], dtype=np.bool_)
-
-    @cached_property
-    def sized(self) -> NDArray[np.bool_]:
-        """Of which the size was measured, bool (n,)."""
-        return np.array([item.sized for item in self.measurements], dtype=np.bool_)
-
-    @cached_property
     def rough(self) -> NDArray[np.bool_]:
         """Which tell a place and no more: neither a class nor a size nor a speed; bool (n,)."""
         return np.asarray(self.classless & ~self.sized & ~self.radial)
-
-    @cached_property
-    def sizes_m(self) -> NDArray[np.float64]:
-        """Extents, float64 (n, 3)."""
-        return _stacked([item.size_m for item in self.measurements], 3)
-
-    @cached_property
-    def noises_m2(self) -> NDArray[np.float64]:
-        """Covariances of the new errors, float64 (n, 3, 3)."""
-        return _stacked([item.noise_m2 for item in self.measurements], 3, 3)
-
-    @cached_property
-    def biases_m2(self) -> NDArray[np.float64]:
-        """Covariances of the shared errors, float64 (n, 3, 3)."""
-        return _stacked([item.bias_m2 for item in self.measurements], 3, 3)
 
 
 def _stacked(values: list[NDArray[np.float64]], *shape: int) -> NDArray[np.float64]:
@@ -310,6 +314,8 @@ def _stacked(values: list[NDArray[np.float64]], *shape: int) -> NDArray[np.float
     return np.concatenate(values, dtype=np.float64).reshape(-1, *shape)
 
 
-def _objects(values: list[Any]) -> NDArray[np.object_]:
-    """An array of tuples, which numpy would else take for rows of numbers."""
-    return np.fromiter(values, dtype=object, count=len(values))
+def _coded(values: list[_Value]) -> tuple[tuple[_Value, ...], NDArray[np.intp]]:
+    """Each value once, and which of them stands in each place, intp (n,)."""
+    codes: dict[_Value, int] = {}
+    places = [codes.setdefault(value, len(codes)) for value in values]
+    return tuple(codes), np.array(places, dtype=np.intp)

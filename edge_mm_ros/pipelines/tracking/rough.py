@@ -31,7 +31,7 @@ def worthless_m2(tracks: TrackSet, scan: Scan, pairs: Pairs) -> NDArray[np.float
         return None
     added = np.zeros((len(rows), 3, 3))
     known = tracks.motion.place_m2[columns] + tracks.biases_m2[columns]
-    told = scan.noises_m2[rows] + scan.biases_m2[rows]
+    told = scan.errors_m2[rows]
     idle = _plan_m2(known) < _BETTER * _plan_m2(told)
     kind = scan.sensor.partition(":")[0]
     others = [sensor.partition(":")[0] != kind for sensor in tracks.sensors]

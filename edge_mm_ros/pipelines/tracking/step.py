@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +14,7 @@ from edge_mm_ros.pipelines.tracking.association import (
     assign,
     within,
 )
-from edge_mm_ros.pipelines.tracking.doubts import doubts_m2
+from edge_mm_ros.pipelines.tracking.doubts import add_doubts
 from edge_mm_ros.pipelines.tracking.imm import Estimates
 from edge_mm_ros.pipelines.tracking.measurement import Scan
 from edge_mm_ros.pipelines.tracking.motion import VX, VY
@@ -37,9 +39,13 @@ def step(tracks: TrackSet, scan: Scan, settings: TrackerSettings) -> TrackSet:
         settings: how the tracker works.
     """
     tracks = _predict(tracks, scan, settings)
-    pairs = _pairs(tracks, scan)
-    tracks = _count_chances(tracks, scan, pairs.columns, settings)
-    tracks = _update(tracks, scan, pairs, settings)
+    labels = tracks.evidence.columns(scan.labels)[scan.label]
+    pairs = _pairs(tracks, scan, labels)
+    hit = np.zeros(len(tracks), dtype=np.bool_)
+    hit[pairs.columns] = True
+    tracks = _count_chances(tracks, scan, hit, settings)
+    if len(pairs.rows):
+        tracks = _update(tracks, scan, pairs, labels, hit, settings)
     new = scan.may_begin.copy()
     new[pairs.rows] = False
     if new.any():
@@ -47,42 +53,53 @@ def step(tracks: TrackSet, scan: Scan, settings: TrackerSettings) -> TrackSet:
         new &= ~_in_the_place_of_others(scan, pairs)
     # The dead go after the update, so that pairs keep their indices till then.
     tracks = tracks.take(_alive(tracks, settings) & ~_doubled(tracks, scan))
-    return _begin(tracks, scan, np.flatnonzero(new), settings)
+    return _begin(tracks, scan, labels, new.nonzero()[0], settings)
 
 
 def _predict(tracks: TrackSet, scan: Scan, settings: TrackerSettings) -> TrackSet:
     """At the scan's time; what has been unseen for too long ends."""
     unseen_ns = scan.stamp_ns - tracks.hit_ns
-    remembered = tracks.confirmed & (unseen_ns <= to_ns(settings.motion.remember_s))
-    tracks = tracks.take(remembered | (unseen_ns <= to_ns(settings.coast_s)))
+    coast_ns = to_ns(settings.coast_s)
+    if unseen_ns.max(initial=0) > coast_ns:
+        remembered = tracks.confirmed & (unseen_ns <= to_ns(settings.motion.remember_s))
+        tracks = tracks.take(remembered | (unseen_ns <= coast_ns))
     elapsed_s = (scan.stamp_ns - tracks.stamp_ns) / NS_PER_S if len(tracks) else 0.0
-    motion = tracks.motion.predicted(settings.motion, elapsed_s)
-    tracks = _with_sensor(tracks, scan.sensor)
     return tracks.changed(
-        stamp_ns=scan.stamp_ns, motion=motion, evidence=tracks.evidence.knowing(scan.labels)
+        stamp_ns=scan.stamp_ns,
+        motion=tracks.motion.predicted(settings.motion, elapsed_s),
+        evidence=tracks.evidence.knowing(scan.labels),
+        **_acquainted(tracks, scan),
     )
 
 
-def _with_sensor(tracks: TrackSet, sensor: str) -> TrackSet:
-    if sensor in tracks.sensors:
-        return tracks
-    rests = np.empty((len(tracks), 1), dtype=object)
-    heard_ns = np.full((len(tracks), 1), -1, dtype=np.int64)
-    return tracks.changed(
-        sensors=(*tracks.sensors, sensor),
-        heard_ns=np.hstack([tracks.heard_ns, heard_ns]),
-        rests=np.hstack([tracks.rests, rests]),
-    )
+def _acquainted(tracks: TrackSet, scan: Scan) -> dict[str, Any]:
+    """What changes of tracks, so that they know a scan's sensor and sources."""
+    changes: dict[str, Any] = {}
+    if scan.sensor not in tracks.sensors:
+        column = np.full((len(tracks), 1), -1)
+        changes["sensors"] = (*tracks.sensors, scan.sensor)
+        changes["heard_ns"] = np.hstack([tracks.heard_ns, column.astype(np.int64)])
+        changes["rests"] = np.hstack([tracks.rests, column.astype(np.intp)])
+    strange = [each for each in scan.sources if each not in tracks.sources]
+    if strange:
+        changes["sources"] = (*tracks.sources, *strange)
+    return changes
 
 
-def _pairs(tracks: TrackSet, scan: Scan) -> Pairs:
+def _sources(tracks: TrackSet, scan: Scan) -> NDArray[np.intp]:
+    """Which of the known sources each measurement rests on, intp (n,)."""
+    known = [tracks.sources.index(each) for each in scan.sources]
+    return np.array(known, dtype=np.intp)[scan.source]
+
+
+def _pairs(tracks: TrackSet, scan: Scan, labels: NDArray[np.intp]) -> Pairs:
     return assign(
         scan,
         Candidates(
             tracks.motion,
             tracks.biases_m2,
             tracks.evidence.likeness,
-            tracks.evidence.columns(scan.labels),
+            labels,
             tracks.unseen_s,
             tracks.sizes_m,
             tracks.classed,
@@ -102,7 +119,7 @@ def _parts_of_known(tracks: TrackSet, scan: Scan) -> NDArray[np.bool_]:
         return np.zeros(len(scan.measurements), dtype=np.bool_)
     gap = np.abs(scan.positions_m[:, None, :2] - tracks.motion.mean[None, :, :2])
     reach = (scan.sizes_m[:, None, :2] + tracks.sizes_m[None, :, :2]) / 2.0
-    measured = scan.noises_m2 + scan.biases_m2
+    measured = scan.errors_m2
     known = tracks.motion.place_m2 + tracks.biases_m2
     axes = [0, 1]
     # What is known badly, as where a car ends, must not hide what stands beside it.
@@ -149,11 +166,9 @@ def _doubled(tracks: TrackSet, scan: Scan) -> NDArray[np.bool_]:
 
 
 def _count_chances(
-    tracks: TrackSet, scan: Scan, seen: NDArray[np.intp], settings: TrackerSettings
+    tracks: TrackSet, scan: Scan, hit: NDArray[np.bool_], settings: TrackerSettings
 ) -> TrackSet:
     """Note which tracks the scan shows, and which it should have shown: its sensor saw them."""
-    hit = np.zeros(len(tracks), dtype=np.bool_)
-    hit[seen] = True
     could = hit | (tracks.heard_ns[:, tracks.sensors.index(scan.sensor)] >= 0)
     window = (1 << settings.motion.confirm_of) - 1
     hits = np.where(could, ((tracks.hits << 1) | hit) & window, tracks.hits)
@@ -183,25 +198,34 @@ def _update(
     tracks: TrackSet,
     scan: Scan,
     pairs: Pairs,
+    labels: NDArray[np.intp],
+    hit: NDArray[np.bool_],
     settings: TrackerSettings,
 ) -> TrackSet:
-    """Correct the tracks that the scan shows."""
-    if not len(pairs.rows):
-        return tracks
-    rows, columns = pairs.rows, pairs.columns
+    """Correct the tracks that the scan shows.
+
+    Args:
+        tracks: n of them, at the scan's time.
+        scan: m measurements.
+        pairs: which of them belong to which track.
+        labels: intp (m,), which of the labels of the evidence each measurement has.
+        hit: bool (n,), which tracks are in a pair.
+        settings: how the tracker works.
+    """
     # Where all tracks are seen, they are taken as they lie: slices of arrays cost no copies.
-    chosen: NDArray[np.intp] | slice = columns
-    if len(columns) == len(tracks):
-        pairs = pairs.by_track()
-        rows, columns, chosen = pairs.rows, pairs.columns, slice(None)
+    chosen: NDArray[np.intp] | slice = pairs.columns
+    if len(pairs.columns) == len(tracks):
+        pairs, chosen = pairs.by_track(), slice(None)
+    rows, columns = pairs.rows, pairs.columns
     now_ns, sensor = scan.stamp_ns, tracks.sensors.index(scan.sensor)
     before, classless = tracks.motion.take(chosen), scan.classless[rows]
-    place_m2 = tracks.motion.place_m2[chosen]
+    sizes_m = tracks.sizes_m[chosen]
+    biases_m2, place_m2 = tracks.biases_m2[chosen], tracks.motion.place_m2[chosen]
     hidden = None
     if scan.incomplete:
         hidden = completion(scan, *tracks.motion.overall, tracks.sizes_m, tracks.classed)
     noises = scan.noises_m2[rows]
-    noises += doubts_m2(tracks, scan, pairs, hidden)
+    add_doubts(noises, tracks, scan, pairs, hidden)
     worthless = worthless_m2(tracks, scan, pairs)
     if worthless is not None:
         noises += worthless
@@ -212,72 +236,59 @@ def _update(
         biases[:, _SPACE, _SPACE] += hidden.spread_m2[rows, columns]
         noises[:, _SPACE, _SPACE] += hidden.fresh_m2[rows, columns]
     # An error that two sensors do not share is new to the track that the other one led.
-    sources = scan.sources[rows]
-    strange = np.array(
-        [
-            key[1] != scan.sensor or rested != rests
-            for key, rested, rests in zip(
-                tracks.latest[chosen].tolist(),
-                tracks.rests[chosen, sensor].tolist(),
-                sources.tolist(),
-                strict=True,
-            )
-        ],
-        dtype=np.bool_,
-    )
+    sources = _sources(tracks, scan)[rows]
+    strange = tracks.latest_from[chosen] != sensor
+    strange |= tracks.rests[chosen, sensor] != sources
     seen_noises = noises + biases * strange[:, None, None] if strange.any() else noises
     radial = [scan.measurements[row].radial for row in rows.tolist()]
     after = before.updated(positions, seen_noises, radial)
     # Of two errors with an unknown correlation, the mean of the covariances bounds that of the
     # mean; the weight is how far the place followed the measurement.
-    own_m2 = _traces(place_m2)
-    weight = own_m2 / (own_m2 + _traces(noises))
-    biases -= tracks.biases_m2[chosen]
+    own_m2 = np.einsum("nii->n", place_m2)
+    weight = own_m2 / (own_m2 + np.einsum("nii->n", noises))
     # A box at a stray distance has a wrong size; and what has no class shows a part of an object.
     sized = scan.sized[rows] & ~(pairs.stray | (classless & tracks.classed[chosen]))
-    more = scan.sizes_m[rows] - tracks.sizes_m[chosen]
+    more = scan.sizes_m[rows] - sizes_m
     # What hides a part of an object makes it look smaller; nothing makes it look larger for long.
-    more *= np.where(more > 0.0, _GROW_GAIN, _SHRINK_GAIN)
-    memories = (now_ns - tracks.classed_ns[chosen]) / NS_PER_S / settings.motion.label_memory_s
+    more *= np.where(more > 0.0, _GROW_GAIN, _SHRINK_GAIN) * sized[:, None]
+    memories = (now_ns - tracks.classed_ns[chosen]) / (NS_PER_S * settings.motion.label_memory_s)
     memories[classless] = 0.0
-    all_biases, sizes = tracks.biases_m2.copy(), tracks.sizes_m.copy()
-    all_biases[chosen] += weight[:, None, None] * biases
-    sizes[chosen] += more * sized[:, None]
-    announced, latest, rests = tracks.announced.copy(), tracks.latest.copy(), tracks.rests.copy()
-    announced[chosen] |= scan.at_once[rows]
-    latest[chosen] = scan.keys[rows]
-    rests[chosen, sensor] = sources
-    hit_ns, classed_ns = tracks.hit_ns.copy(), tracks.classed_ns.copy()
-    hit_ns[chosen] = now_ns
-    classed_ns[columns[~classless]] = now_ns
-    heard_ns = tracks.heard_ns.copy()
-    heard_ns[chosen, sensor] = now_ns
-    hit = np.zeros(len(tracks), dtype=np.bool_)
-    hit[chosen] = True
+
+    def instead(whole: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
+        if isinstance(chosen, slice):
+            return values
+        whole = whole.copy()
+        whole[chosen] = values
+        return whole
+
+    rests, heard_ns = tracks.rests.copy(), tracks.heard_ns.copy()
+    rests[chosen, sensor], heard_ns[chosen, sensor] = sources, now_ns
+    classed = hit.copy()
+    classed[columns[classless]] = False
     return tracks.changed(
         together_ns=np.where(hit[:, None] & hit, now_ns, tracks.together_ns),
         motion=tracks.motion.replaced(chosen, after),
-        evidence=tracks.evidence.added(
-            columns, [scan.labels[row] for row in rows.tolist()], scan.scores[rows], memories
+        evidence=tracks.evidence.added(columns, labels[rows], scan.scores[rows], memories),
+        biases_m2=instead(
+            tracks.biases_m2, biases_m2 + weight[:, None, None] * (biases - biases_m2)
         ),
-        biases_m2=all_biases,
-        announced=announced,
-        sizes_m=sizes,
-        latest=latest,
-        hit_ns=hit_ns,
-        classed_ns=classed_ns,
+        announced=instead(tracks.announced, tracks.announced[chosen] | scan.at_once[rows]),
+        sizes_m=instead(tracks.sizes_m, sizes_m + more),
+        latest=instead(tracks.latest, scan.keys[rows]),
+        latest_from=np.where(hit, sensor, tracks.latest_from),
+        hit_ns=np.where(hit, now_ns, tracks.hit_ns),
+        classed_ns=np.where(classed, now_ns, tracks.classed_ns),
         heard_ns=heard_ns,
         rests=rests,
     )
 
 
-def _traces(covariances_m2: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Traces of (n, 3, 3) matrices, float64 (n,)."""
-    return np.asarray(covariances_m2[:, 0, 0] + covariances_m2[:, 1, 1] + covariances_m2[:, 2, 2])
-
-
 def _begin(
-    tracks: TrackSet, scan: Scan, new: NDArray[np.intp], settings: TrackerSettings
+    tracks: TrackSet,
+    scan: Scan,
+    labels: NDArray[np.intp],
+    new: NDArray[np.intp],
+    settings: TrackerSettings,
 ) -> TrackSet:
     """A track for each measurement that none of the tracks explains."""
     if not len(new):
@@ -287,8 +298,8 @@ def _begin(
     sensor = tracks.sensors.index(scan.sensor)
     motion = Estimates.begin(items, settings.motion, settings.max_speed_mps)
     keys = scan.keys[new]
-    rests = np.empty((count, len(tracks.sensors)), dtype=object)
-    rests[:, sensor] = scan.sources[new]
+    rests = np.full((count, len(tracks.sensors)), -1, dtype=np.intp)
+    rests[:, sensor] = _sources(tracks, scan)[new]
     heard_ns = np.full(rests.shape, -1, dtype=np.int64)
     heard_ns[:, sensor] = scan.stamp_ns
     ones = np.ones(count, dtype=np.int64)
@@ -297,7 +308,7 @@ def _begin(
     together_ns[np.ix_(shown, shown)] = scan.stamp_ns
     evidence = tracks.evidence.with_new(count).added(
         np.arange(first, first + count),
-        [item.label for item in items],
+        labels[new],
         scan.scores[new],
         np.zeros(count),
     )
@@ -316,5 +327,6 @@ def _begin(
         announced=np.concatenate([tracks.announced, scan.at_once[new]]),
         heard_ns=np.concatenate([tracks.heard_ns, heard_ns]),
         rests=np.concatenate([tracks.rests, rests]),
+        latest_from=np.concatenate([tracks.latest_from, np.full(count, sensor, dtype=np.intp)]),
         together_ns=together_ns,
     )

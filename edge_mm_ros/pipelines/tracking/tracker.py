@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edge_mm_ros.datatypes import InvalidInput, Object3D
+from edge_mm_ros.datatypes import InvalidInput
 from edge_mm_ros.pipelines.stamps import NS_PER_S, to_ns
 from edge_mm_ros.pipelines.tracking.measurement import Scan
 from edge_mm_ros.pipelines.tracking.reunion import reunions
 from edge_mm_ros.pipelines.tracking.step import step
+from edge_mm_ros.pipelines.tracking.tracked_objects import TrackedObjects
 from edge_mm_ros.pipelines.tracking.tracks import MeasurementKey, TrackerSettings, TrackSet
 
 _IDS_PER_TRACK = 4  # more are not kept for long
@@ -53,7 +54,7 @@ class Tracker:
         """All tracks, at the time of the newest scan."""
         return self._entries[-1].after if self._entries else self._before
 
-    def update(self, scan: Scan) -> tuple[Object3D, ...]:
+    def update(self, scan: Scan) -> TrackedObjects:
         """Take one scan.
 
         Returns:
@@ -76,8 +77,14 @@ class Tracker:
         if place == len(self._entries) or self._entries[place].scan.order != scan.order:
             self._insert(scan, place)
             self._forget(self.tracks.stamp_ns - horizon_ns)
-        self._reunite()
-        return self.tracks.objects(self.settings, self._id)
+        told = self._told()
+        if not all(map(self._ids.__contains__, told.born.tolist())):
+            self._reunite()
+            told = self._told()
+        return told.objects(self.settings, [self._id(born) for born in told.born.tolist()])
+
+    def _told(self) -> TrackSet:
+        return self.tracks.take(self.tracks.told(self.settings))
 
     def exchange(self, scan: Scan) -> None:
         """Put a scan in the place of the kept one with the same order, if there still is one.
@@ -106,11 +113,7 @@ class Tracker:
         """
         tracks = self.tracks
         known = np.array([born in self._ids for born in tracks.born.tolist()], dtype=np.bool_)
-        if known.all():
-            return
         begun = np.flatnonzero(tracks.told(self.settings) & ~known)
-        if not len(begun):
-            return
         unseen = tracks.unseen_s > self.settings.source_s
         lost = np.flatnonzero(known & tracks.confirmed & unseen)
         pairs = reunions(tracks, begun, lost, self.settings.max_speed_mps / 2.0)

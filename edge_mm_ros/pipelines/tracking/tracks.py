@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain, compress
+from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_mm_ros.datatypes import Object3D
 from edge_mm_ros.params.tracking import TrackingParams
 from edge_mm_ros.pipelines.stamps import NS_PER_S, to_ns
 from edge_mm_ros.pipelines.tracking.evidence import LabelEvidence
 from edge_mm_ros.pipelines.tracking.imm import Estimates
 from edge_mm_ros.pipelines.tracking.motion import VX, VY
+from edge_mm_ros.pipelines.tracking.tracked_objects import TrackedObjects
 
 MeasurementKey: TypeAlias = tuple[int, str, bytes, int]
 """Which measurement of all: the order of its scan, and its place there."""
@@ -60,7 +60,10 @@ class TrackSet:
         announced: bool (n,), which are told before they are confirmed.
         sensors: all sensors that have been heard.
         heard_ns: int64 (n, sensors), when each sensor measured each last; -1: never.
-        rests: object (n, sensors), the sources of that measurement, ``tuple[str, ...]``.
+        sources: all combinations of sensors that a measurement has rested on.
+        rests: intp (n, sensors), which of these each sensor's last measurement of each rested on;
+            -1: never.
+        latest_from: intp (n,), which of the sensors measured each last.
         together_ns: int64 (n, n), when one scan last showed both of a pair; -1: never.
     """
 
@@ -79,7 +82,9 @@ class TrackSet:
     announced: NDArray[np.bool_]
     sensors: tuple[str, ...]
     heard_ns: NDArray[np.int64]
-    rests: NDArray[np.object_]
+    sources: tuple[tuple[str, ...], ...]
+    rests: NDArray[np.intp]
+    latest_from: NDArray[np.intp]
     together_ns: NDArray[np.int64]
 
     @classmethod
@@ -102,7 +107,9 @@ class TrackSet:
             np.zeros(0, dtype=np.bool_),
             (),
             np.zeros((0, 0), dtype=np.int64),
-            np.zeros((0, 0), dtype=object),
+            (),
+            np.zeros((0, 0), dtype=np.intp),
+            np.zeros(0, dtype=np.intp),
             np.zeros((0, 0), dtype=np.int64),
         )
 
@@ -112,15 +119,15 @@ class TrackSet:
     def changed(self, **values: Any) -> TrackSet:
         """With some attributes exchanged; several times as fast as `dataclasses.replace`."""
         other = object.__new__(TrackSet)
-        known = self.__dict__
-        other.__dict__.update({name: known[name] for name in _FIELDS}, **values)
+        other.__dict__.update(self.__dict__, **values)
+        other.__dict__.pop("unseen_s", None)
         return other
 
     def take(self, keep: NDArray[np.bool_]) -> TrackSet:
         """Some tracks only."""
         if keep.all():
             return self
-        chosen = np.flatnonzero(keep)
+        chosen = keep.nonzero()[0]
         return TrackSet(
             self.stamp_ns,
             self.motion.take(chosen),
@@ -137,7 +144,9 @@ class TrackSet:
             self.announced[chosen],
             self.sensors,
             self.heard_ns[chosen],
+            self.sources,
             self.rests[chosen],
+            self.latest_from[chosen],
             self.together_ns[np.ix_(chosen, chosen)],
         )
 
@@ -167,48 +176,40 @@ class TrackSet:
         known &= self.stamp_ns - self.hit_ns <= to_ns(settings.coast_s)
         return np.asarray((self.confirmed & known) | (self.announced & (self.hits & 1 == 1)))
 
-    def objects(
-        self, settings: TrackerSettings, track_id: Callable[[MeasurementKey], str]
-    ) -> tuple[Object3D, ...]:
-        """What is known of each object now, of those that are `told`.
+    def objects(self, settings: TrackerSettings, ids: Sequence[str]) -> TrackedObjects:
+        """What is known of each object now.
 
         The score of what is not seen fades with the time constant `TrackerSettings.coast_s`.
 
         Args:
             settings: how the tracker works.
-            track_id: gives the id of the track that began with a measurement.
+            ids: what each is called.
         """
-        tracks = self.take(self.told(settings))
-        if not len(tracks):
-            return ()
-        mean = tracks.motion.mean
-        labels, scores = tracks.evidence.decide(settings.motion.urgent_labels)
-        scores = scores * np.exp(-tracks.unseen_s / max(settings.coast_s, 1e-9))
-        velocities = np.zeros((len(tracks), 3))
+        mean, covariance = self.motion.overall
+        labels, scores = self.evidence.decide(settings.motion.urgent_labels)
+        velocities = np.zeros((len(mean), 3))
         velocities[:, :2] = mean[:, VX : VY + 1]
-        return Object3D.many(
-            map(track_id, tracks.born.tolist()),
+        return TrackedObjects(
+            ids,
             labels,
-            scores.tolist(),
+            scores * np.exp(self.unseen_s / -max(settings.coast_s, 1e-9)),
             mean[:, :3],
-            tracks.sizes_m,
-            tracks.motion.place_m2 + tracks.biases_m2,
-            tracks._sources(settings.source_s),
+            self.sizes_m,
+            covariance[:, :3, :3] + self.biases_m2,
+            self.rest_on(settings.source_s),
             velocities,
         )
 
-    def _sources(self, source_s: float) -> list[tuple[str, ...]]:
-        oldest_ns = max(self.stamp_ns - to_ns(source_s), 0)
-        lately = self.heard_ns >= oldest_ns
+    def rest_on(self, source_s: float) -> list[tuple[str, ...]]:
+        """The sensors that each rests on of late, each once."""
+        lately = self.heard_ns >= max(self.stamp_ns - to_ns(source_s), 0)
         # Most tracks rest on the same few combinations.
-        known: dict[tuple[tuple[str, ...], ...], tuple[str, ...]] = {}
+        known: dict[tuple[int, ...], tuple[str, ...]] = {}
         found = []
-        for heard, rests in zip(lately.tolist(), self.rests.tolist(), strict=True):
-            parts = tuple(compress(rests, heard))
-            if parts not in known:
-                known[parts] = tuple(dict.fromkeys(chain.from_iterable(parts)))
-            found.append(known[parts])
+        for parts in map(tuple, np.where(lately, self.rests, -1).tolist()):
+            names = known.get(parts)
+            if names is None:
+                each = chain.from_iterable(self.sources[part] for part in parts if part >= 0)
+                names = known[parts] = tuple(dict.fromkeys(each))
+            found.append(names)
         return found
-
-
-_FIELDS = tuple(item.name for item in fields(TrackSet))

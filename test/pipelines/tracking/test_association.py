@@ -35,7 +35,7 @@ def pairs(
         scan(0.0, *items),
         Candidates(
             # Both models believe the same.
-            Estimates(
+            Estimates.of(
                 np.stack([means, means], axis=1),
                 np.stack([covariances, covariances], axis=1),
                 np.full((count, 2), 0.5),

@@ -9,6 +9,14 @@ from edge_mm_ros.pipelines.tracking import UNKNOWN_LABEL
 from edge_mm_ros.pipelines.tracking.evidence import LabelEvidence
 
 
+def added(
+    evidence: LabelEvidence, track: int, label: str, score: float, memory: float
+) -> LabelEvidence:
+    return evidence.added(
+        np.array([track]), evidence.columns([label]), np.array([score]), np.array([memory])
+    )
+
+
 def after(*seen: tuple[str, float], memory: float = 0.2, urgent: tuple[str, ...] = ()) -> str:
     return told(*seen, memory=memory, urgent=urgent)[0]
 
@@ -18,9 +26,7 @@ def told(
 ) -> tuple[str, float]:
     evidence = LabelEvidence.empty().with_new(1)
     for label, score in seen:
-        evidence = evidence.knowing((label,)).added(
-            np.array([0]), [label], np.array([score]), np.array([memory])
-        )
+        evidence = added(evidence.knowing((label,)), 0, label, score, memory)
     labels, scores = evidence.decide(urgent)
     return labels[0], float(scores[0])
 
@@ -56,8 +62,8 @@ def test_an_occlusion_leaves_some_of_what_was_known() -> None:
     seen = [("Normal", 0.8)] * 10
     evidence = LabelEvidence.empty().with_new(1).knowing(("Normal", "Dog"))
     for label, score in seen:
-        evidence = evidence.added(np.array([0]), [label], np.array([score]), np.array([0.2]))
-    evidence = evidence.added(np.array([0]), ["Dog"], np.array([0.8]), np.array([4.0]))
+        evidence = added(evidence, 0, label, score, 0.2)
+    evidence = added(evidence, 0, "Dog", 0.8, 4.0)
     assert evidence.decide(())[0] == ["Normal"]
 
 
@@ -69,8 +75,8 @@ def test_the_score_is_that_of_the_label() -> None:
 def test_a_label_goes_with_its_share_and_no_class_goes_with_everything() -> None:
     evidence = LabelEvidence.empty().with_new(2).knowing(("Dog", "Normal", UNKNOWN_LABEL))
     for label, score in (("Dog", 0.2), ("Normal", 0.6)):
-        evidence = evidence.added(np.array([0]), [label], np.array([score]), np.zeros(1))
-    evidence = evidence.added(np.array([1]), [UNKNOWN_LABEL], np.array([0.5]), np.zeros(1))
+        evidence = added(evidence, 0, label, score, 0.0)
+    evidence = added(evidence, 1, UNKNOWN_LABEL, 0.5, 0.0)
     assert evidence.classed.tolist() == [True, False]
     rows = evidence.columns(["Normal", UNKNOWN_LABEL, "Dog"])
     expected = [[0.75, 1.0], [1.0, 1.0], [0.25, 1.0]]

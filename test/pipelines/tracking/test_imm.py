@@ -28,7 +28,7 @@ def test_a_second_measurement_as_good_as_the_first_halves_the_variance() -> None
 def test_the_whole_is_the_mixture_of_the_models() -> None:
     rng = np.random.default_rng(3)
     roots = rng.normal(size=(1, 2, 6, 6))
-    parts = Estimates(
+    parts = Estimates.of(
         rng.normal(size=(1, 2, 6)), roots @ roots.swapaxes(-1, -2), np.array([[0.3, 0.7]])
     )
     mean, covariance = parts.overall
@@ -93,7 +93,7 @@ def test_an_update_is_that_of_the_textbook() -> None:
     """K = P H' S^-1, x + K (z - H x), (I - K H) P, model by model; with a radial velocity too."""
     rng = np.random.default_rng(5)
     roots = rng.normal(size=(2, 2, 6, 6))
-    before = Estimates(
+    before = Estimates.of(
         rng.normal(size=(2, 2, 6)) + 4.0, roots @ roots.swapaxes(-1, -2), np.full((2, 2), 0.5)
     )
     radial = RadialVelocity(0.3, 0.2, np.array([0.5, -1.0, 0.2]))

@@ -138,7 +138,7 @@ def test_what_must_be_confirmed_is_not_told_before_and_what_may_not_begin_never_
 
 def test_a_measurement_that_counts_at_once_makes_a_hidden_beginning_known() -> None:
     tracker = Tracker()
-    assert tracker.update(scan(0.0, cluster((5.0, 0.0), Birth.CONFIRMED), sensor="radar")) == ()
+    assert not tracker.update(scan(0.0, cluster((5.0, 0.0), Birth.CONFIRMED), sensor="radar"))
     assert len(tracker.update(scan(0.05, boxed((5.0, 0.0))))) == 1
 
 

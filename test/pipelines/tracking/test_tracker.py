@@ -86,7 +86,7 @@ def test_a_fall_changes_the_label_and_not_the_track() -> None:
 def test_an_unseen_track_lives_for_coast_s(gap_s: float, expected: str) -> None:
     tracker = Tracker(TrackerSettings(coast_s=1.0))
     assert ids(tracker, measured((5.0, 0.0)), at_s=0.0) == ["1"]
-    assert tracker.update(scan(0.1)) == ()
+    assert not tracker.update(scan(0.1))
     assert ids(tracker, measured((5.0, 0.0)), at_s=gap_s) == [expected]
 
 
@@ -114,7 +114,7 @@ def test_a_prediction_is_told_for_as_long_as_its_place_is_known() -> None:
     spreads = [float(np.linalg.eigvalsh(one[0].covariance_m2[:2, :2])[1]) for one in told if one]
     assert 10 <= len(spreads) < 25  # it ends before coast_s
     assert max(spreads) <= 0.5**2
-    assert all(one == () for one in told[len(spreads) :])
+    assert not any(told[len(spreads) :])
     assert seen(tracker.update(scan(now + 2.6, measured((8.6, 0.0))))) == ["1"]
 
 
@@ -123,7 +123,7 @@ def test_a_track_that_stays_unseen_is_told_for_coast_s_and_then_remembered() -> 
     tracker = Tracker(TrackerSettings(motion, coast_s=2.5))
     now = walked(tracker)
     assert seen(tracker.update(scan(now + 2.5))) == ["1"]
-    assert tracker.update(scan(now + 2.6)) == ()
+    assert not tracker.update(scan(now + 2.6))
     assert len(tracker.tracks) == 1
     tracker.update(scan(now + 6.1))
     assert len(tracker.tracks) == 0
