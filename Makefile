@@ -33,4 +33,5 @@ bench: setup ## Measure: make bench NAME=latency JSON=bench.json
 	@$(VENV)/bin/edge-mm bench $(or $(NAME),latency) --json $(JSON)
 
 clean: ## Remove the environment and everything built
+	find edge_mm_ros -name '*.so' -delete
 	rm -rf $(VENV) build install log report *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

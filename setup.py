@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import Extension, find_packages, setup
 
 PACKAGE = "edge_mm_ros"
 
@@ -70,11 +70,11 @@ def version():
 
 
 def files_below(folder):
-    """All files below a folder that are not Python's own caches, sorted."""
+    """All files below a folder that were not made by Python or a compiler, sorted."""
     return sorted(
         path
         for path in Path(folder).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".so"
     )
 
 
@@ -87,6 +87,14 @@ def shared(folder):
     return list(by_directory.items())
 
 
+# Without a C compiler the package works too: then numpy does the tracker's arithmetic.
+TRACKER_CORE = Extension(
+    f"{PACKAGE}.pipelines.tracking._core",
+    [f"{PACKAGE}/pipelines/tracking/_core.c"],
+    extra_compile_args=["-O2", "-ffp-contract=off"],  # the same numbers on all processors
+    optional=True,
+)
+
 setup(
     name=PACKAGE,
     version=version(),
@@ -95,6 +103,7 @@ setup(
     maintainer="edge_mm_ros maintainers",
     maintainer_email="edge_mm_ros@users.noreply.github.com",
     python_requires=">=3.10",
+    ext_modules=[TRACKER_CORE],
     packages=find_packages(include=[PACKAGE, f"{PACKAGE}.*"]),
     package_data={
         PACKAGE: [

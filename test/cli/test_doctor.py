@@ -18,6 +18,7 @@ from edge_mm_ros.cli.main import main
 from edge_mm_ros.model_repository import ModelRepository
 from edge_mm_ros.params.runtime import RuntimeParams
 from edge_mm_ros.params.system import load_system
+from edge_mm_ros.pipelines.tracking import core
 from edge_mm_ros.ros import installation
 
 HERE = Path("/installed")
@@ -34,6 +35,16 @@ def by_name(found: Any) -> dict[str, Finding]:
 @pytest.fixture(autouse=True)
 def _middleware_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(installation, "middleware", lambda: "rmw_fastrtps_cpp")
+
+
+def test_a_tracker_without_compiled_loops_is_told_with_the_mend(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert by_name(findings.package())["tracker"].state == "ok"
+    monkeypatch.setattr(core, "compiled", None)
+    found = by_name(findings.package())["tracker"]
+    assert found.state == "optional"
+    assert "build-essential python3-dev" in found.mend
 
 
 def test_without_ros_it_says_how_to_get_it() -> None:

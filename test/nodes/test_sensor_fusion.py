@@ -28,6 +28,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from edge_mm_ros.datatypes import Detections, Health, HealthLevel
 from edge_mm_ros.nodes.sensor_fusion import SensorFusionNode
+from edge_mm_ros.pipelines.tracking import core
 from edge_mm_ros.ros.conversions.detections import detections_to_msg
 from edge_mm_ros.ros.conversions.objects import objects_from_msg
 from edge_mm_ros.ros.conversions.stamps import to_ns, to_stamp
@@ -388,6 +389,15 @@ def odometry(stamp_ns: int, x: float) -> Odometry:
     message.pose.pose.position.x = x
     message.pose.pose.orientation.w = 1.0
     return message
+
+
+def test_a_tracker_without_compiled_loops_says_so(
+    ros_graph: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(core, "compiled", None)
+    node = ros_graph.add(fusion(ros_graph, PLACED))
+    assert node.trigger_configure() == Result.SUCCESS
+    assert "compiled arithmetic was not built" in "".join(capfd.readouterr())
 
 
 def test_odometry_is_followed_where_it_is_given(ros_graph: Any) -> None:

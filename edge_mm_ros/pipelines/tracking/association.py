@@ -11,9 +11,9 @@ from scipy.optimize import linear_sum_assignment
 from scipy.stats import chi2
 
 from edge_mm_ros.pipelines.tracking.imm import Estimates, radial_velocity
+from edge_mm_ros.pipelines.tracking.likelihood import near_pairs, on_the_plan
 from edge_mm_ros.pipelines.tracking.measurement import Scan
-from edge_mm_ros.pipelines.tracking.near_side import completion
-from edge_mm_ros.pipelines.tracking.roots import Root, product
+from edge_mm_ros.pipelines.tracking.near_side import Completion, completion
 
 _GATE_SHARE = 0.9999  # of true pairs lies within the gate: who falls out is seen twice
 _GATES = {rows: float(chi2.ppf(_GATE_SHARE, rows)) for rows in (3, 4)}
@@ -42,7 +42,6 @@ _LEAST_M = 0.2  # nothing that counts is thinner
 # how often it says nothing: where it is less, as feet are hidden easily, and where it is more.
 _HEIGHT_SIGMA = 0.04
 _HIDDEN_SHARE, _ODD_SHARE = 0.5, 0.05
-_SPACE = [0, 1, 2]
 _HELD_S = 0.5  # a place is held by what was measured there so lately
 
 
@@ -102,57 +101,41 @@ def assign(scan: Scan, tracks: Candidates) -> Pairs:
     if not scan.measurements or not others:
         none = np.zeros(0, dtype=np.intp)
         return Pairs(none, none, np.zeros(0, dtype=np.bool_))
-    means = tracks.motion.mean
     hidden = None
     if scan.incomplete:
         hidden = completion(scan, *tracks.motion.overall, tracks.sizes_m, tracks.classed)
-    measured = scan.errors_m2
     known = tracks.motion.place_m2 + tracks.biases_m2
-    _on_the_plan(known)[...] += _unforeseen_m2(tracks.unseen_s)[:, None]
-    offset = scan.positions_m[:, :2].T[:, :, None] - means[:, :2].T[:, None]
-    # Most pairs are too far apart along one axis already, with the vaguest distance at that.
-    vague = _on_the_plan(measured)
-    if scan.from_afar:
-        vague = vague + (STRAY_SIGMA_M * scan.rays[:, :2]) ** 2
-    widest = vague.T[:, :, None] + _on_the_plan(known).T[:, None]
-    if hidden is not None:
-        offset += np.moveaxis(hidden.shift_m[..., :2], 2, 0)
-        widest += np.moveaxis((hidden.spread_m2 + hidden.fresh_m2)[..., :2], 2, 0)
-    near = offset**2 <= _GATES[4] * widest
-    rows, columns = np.divmod(np.flatnonzero(near[0] & near[1]), others)
-
-    gap = scan.positions_m[rows] - means[columns, :3]
-    spread = measured[rows] + known[columns]
-    if hidden is not None:
-        gap = gap + hidden.shift_m[rows, columns]
-        spread -= hidden.instead[rows, columns, None, None] * scan.biases_m2[rows]
-        spread[:, _SPACE, _SPACE] += (hidden.spread_m2 + hidden.fresh_m2)[rows, columns]
-    root = Root.of(spread)
-    misfit = root.whitened(gap)
-    squared = product(misfit, misfit)
+    on_the_plan(known)[...] += _unforeseen_m2(tracks.unseen_s)[:, None]
+    near = near_pairs(
+        scan,
+        np.ascontiguousarray(tracks.motion.mean[:, :3]),
+        known,
+        hidden,
+        gate=_GATES[4],
+        stray_sigma_m=STRAY_SIGMA_M,
+    )
+    rows, columns, squared = near.rows, near.columns, near.squared
     gates: float | NDArray[np.float64] = _GATES[3]
     if scan.radial.any():
         gates = np.where(scan.radial, _GATES[4], _GATES[3])[rows]
-        squared += _radial_misfits(scan, tracks, rows, columns)
+        squared = squared + _radial_misfits(scan, tracks, rows, columns)
     added = _OTHER_LABEL * (1.0 - tracks.label_shares[tracks.labels[rows], columns])
-    added += root.log_det
+    added += near.log_det
     added += _fading(tracks.unseen_s[columns], scan.classless[rows])
     cost = np.where(squared > gates, np.inf, squared + added)
     stray = np.zeros(len(rows), dtype=np.bool_)
-    if scan.directed.any():
+    if scan.from_afar and scan.directed.any():
         differing = _height_costs(scan, tracks, rows, columns)
         added, cost = added + differing, cost + differing
-        by_others, share = _stray_shares(scan, tracks, offset, rows, columns)
+        by_others, share = _stray_shares(scan, tracks, hidden, rows, columns)
         cost -= 2.0 * np.log1p(-share)
         # With a vague distance along the ray, by the lemmas of Woodbury and of the determinant.
-        rays = scan.rays[rows]
-        ray = root.whitened(rays)
-        loose = 1.0 + STRAY_SIGMA_M**2 * product(ray, ray)
-        squared = squared - STRAY_SIGMA_M**2 * product(ray, misfit) ** 2 / loose
+        loose = 1.0 + STRAY_SIGMA_M**2 * near.ray_squared
+        squared = squared - STRAY_SIGMA_M**2 * near.ray_product**2 / loose
         stray_cost = squared + np.log(loose) + added - 2.0 * np.log(share)
         # What lies beyond a track may have the distance of what is behind it. What is nearer, and
         # stands on no other track, is something new, and never waved aside.
-        beyond = (gap * rays).sum(axis=1) > 0.0
+        beyond = near.beyond_m > 0.0
         stray = (squared <= gates) & (beyond | by_others) & scan.directed[rows]
         stray &= stray_cost < cost
         cost = np.where(stray, stray_cost, cost)
@@ -223,11 +206,6 @@ def _unforeseen_m2(unseen_s: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(moved_m**2)
 
 
-def _on_the_plan(covariances_m2: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The variances along x and y, a view (k, 2) of contiguous (k, 3, 3) matrices."""
-    return covariances_m2.reshape(-1, 9)[:, :5:4]
-
-
 def _fading(unseen_s: NDArray[np.float64], classless: NDArray[np.bool_]) -> NDArray[np.float64]:
     """What it counts that tracks were not seen for so long, of k pairs."""
     if not classless.any():
@@ -257,7 +235,7 @@ def _height_costs(
 def _stray_shares(
     scan: Scan,
     tracks: Candidates,
-    offset: NDArray[np.float64],
+    hidden: Completion | None,
     rows: NDArray[np.intp],
     columns: NDArray[np.intp],
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
@@ -266,10 +244,13 @@ def _stray_shares(
     Args:
         scan: n measurements.
         tracks: m tracks.
-        offset: float64 (2, n, m), from the tracks to the measurements.
+        hidden: what the measurements lack.
         rows: indices of the pairs' measurements.
         columns: those of their tracks.
     """
+    offset = scan.positions_m[:, :2].T[:, :, None] - tracks.motion.mean[:, :2].T[:, None]
+    if hidden is not None:
+        offset += np.moveaxis(hidden.shift_m[..., :2], 2, 0)
     held = (tracks.unseen_s <= _HELD_S)[None]
     near = (offset[0] ** 2 + offset[1] ** 2 <= _LENT_M**2) & held
     inside = np.zeros(near.shape, dtype=np.bool_)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_mm_ros.params.tracking import TrackingParams
+from edge_mm_ros.pipelines.tracking import core
 from edge_mm_ros.pipelines.tracking.measurement import Measurement, RadialVelocity
 from edge_mm_ros.pipelines.tracking.motion import (
     MODELS,
@@ -27,6 +28,7 @@ from edge_mm_ros.pipelines.tracking.motion import (
     move,
     process_noise,
     switching,
+    turn_fade,
 )
 
 _PLACE = slice(0, 3)
@@ -114,7 +116,11 @@ class Estimates:
     @cached_property
     def overall(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean (n, 6) and covariance (n, 6, 6) of each track over its models."""
-        mixed = _blend(self.values, self.models[:, :, None])[:, 0]
+        if core.compiled is None:
+            mixed = _blend(self.values, self.models[:, :, None])[:, 0]
+        else:
+            mixed = np.empty((len(self.models), STATES * (1 + STATES)))
+            core.compiled.overall(self.values, self.models, mixed)
         return mixed[:, :STATES], mixed[:, STATES:].reshape(-1, STATES, STATES)
 
     @property
@@ -131,7 +137,15 @@ class Estimates:
         """After a time without measurements."""
         if not len(self.values) or elapsed_s <= 0.0:
             return self
-        switch = switching(params, elapsed_s)
+        switch, noise = switching(params, elapsed_s), process_noise(params, elapsed_s)
+        if core.compiled is not None:
+            done = Estimates(np.empty(self.values.shape), np.empty(self.models.shape))
+            fade = turn_fade(params, elapsed_s)
+            core.compiled.predict(
+                *(self.values, self.models, switch, noise, elapsed_s, fade),
+                *(done.values, done.models),
+            )
+            return done
         models = self.models @ switch
         mixing = self.models[:, :, None] * switch / models[:, None]
         after = _blend(self.values, mixing)
@@ -140,7 +154,7 @@ class Estimates:
         means[...] = moved
         spread = covariances.reshape(-1, MODELS, STATES, STATES)
         spread[...] = jacobian @ spread @ jacobian.swapaxes(-1, -2)
-        covariances += process_noise(params, elapsed_s).reshape(MODELS, -1)
+        covariances += noise.reshape(MODELS, -1)
         return Estimates(after, models)
 
     def updated(
@@ -159,6 +173,13 @@ class Estimates:
         if not len(self.models):
             return self
         measured = [index for index, item in enumerate(radial) if item is not None]
+        if core.compiled is not None and not measured:
+            done = Estimates(np.empty(self.values.shape), np.empty(self.models.shape))
+            core.compiled.correct(
+                *(self.values, self.models, positions_m, noises_m2, _LEAST_PROBABILITY),
+                *(done.values, done.models),
+            )
+            return done
         rows = 4 if measured else 3
         # What is observed: the place, which is picked out of the state, and a radial velocity.
         # Below the covariance of the state with it stands the gap to what was measured.

@@ -21,9 +21,10 @@ X, Y, Z, VX, VY, TURN = range(STATES)
 STRAIGHT, TURNING = 0, 1
 MODELS = 2
 
-# The elements of a flat covariance that noise adds to, row by row.
+# The elements of the models' flat covariances that noise adds to, row by row.
 _DISTURBED = [
-    row * STATES + column
+    (model * STATES + row) * STATES + column
+    for model in range(MODELS)
     for row, columns in enumerate(((X, VX), (Y, VY), (Z,), (X, VX), (Y, VY), (TURN,)))
     for column in columns
 ]
@@ -40,26 +41,22 @@ def switching(params: TrackingParams, elapsed_s: float) -> NDArray[np.float64]:
     return np.array([[1.0 - begin * mixed, begin * mixed], [end * mixed, 1.0 - end * mixed]])
 
 
+def turn_fade(params: TrackingParams, elapsed_s: float) -> float:
+    """What share of a turn rate is left after a time."""
+    return math.exp(-elapsed_s / params.turn_memory_s)
+
+
 def process_noise(params: TrackingParams, elapsed_s: float) -> NDArray[np.float64]:
     """What the models' disturbances add to the covariance within a time, (2, 6, 6)."""
-    noise = np.zeros((MODELS, STATES * STATES))
     turn = params.turn_rate_radps**2 * (1.0 - math.exp(-2.0 * elapsed_s / params.turn_memory_s))
     height = params.height_walk_m**2 * elapsed_s
-    for model, walk_mps in enumerate((params.straight_walk_mps, params.turning_walk_mps)):
+    added: list[float] = []
+    for walk_mps in (params.straight_walk_mps, params.turning_walk_mps):
         speed = walk_mps**2 * elapsed_s  # walk_mps^2 is a density, m^2/s^3
         both, place = speed * elapsed_s / 2.0, speed * elapsed_s**2 / 3.0
-        noise[model, _DISTURBED] = (
-            place,
-            both,
-            place,
-            both,
-            height,
-            both,
-            speed,
-            both,
-            speed,
-            turn,
-        )
+        added += (place, both, place, both, height, both, speed, both, speed, turn)
+    noise = np.zeros(MODELS * STATES * STATES)
+    noise[_DISTURBED] = added
     return noise.reshape(MODELS, STATES, STATES)
 
 
@@ -76,7 +73,7 @@ def move(
     Returns:
         float64 (n, 2, 6) and float64 (n, 2, 6, 6).
     """
-    fade = math.exp(-elapsed_s / params.turn_memory_s)
+    fade = turn_fade(params, elapsed_s)
     alike = np.eye(STATES)
     alike[TURN, TURN] = fade
     alike[X, VX] = alike[Y, VY] = elapsed_s
