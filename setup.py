@@ -87,11 +87,13 @@ def shared(folder):
     return list(by_directory.items())
 
 
-# Without a C compiler the package works too: then numpy does the tracker's arithmetic.
-TRACKER_CORE = Extension(
-    f"{PACKAGE}.pipelines.tracking._core",
-    [f"{PACKAGE}/pipelines/tracking/_core.c"],
-    extra_compile_args=["-O2", "-ffp-contract=off"],  # the same numbers on all processors
+# Without a C compiler the package works too: then numpy does the same, more slowly.
+NATIVE = Path(PACKAGE, "pipelines", "native")
+LOOPS = Extension(
+    f"{PACKAGE}.pipelines.native._loops",
+    [str(NATIVE / name) for name in ("_loops.c", "points.c", "tracks.c")],
+    depends=[str(NATIVE / "arrays.h")],
+    extra_compile_args=["-O3", "-ffp-contract=off"],  # the same numbers on all processors
     optional=True,
 )
 
@@ -103,7 +105,7 @@ setup(
     maintainer="edge_mm_ros maintainers",
     maintainer_email="edge_mm_ros@users.noreply.github.com",
     python_requires=">=3.10",
-    ext_modules=[TRACKER_CORE],
+    ext_modules=[LOOPS],
     packages=find_packages(include=[PACKAGE, f"{PACKAGE}.*"]),
     package_data={
         PACKAGE: [

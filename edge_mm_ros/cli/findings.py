@@ -24,7 +24,7 @@ from edge_mm_ros.params.node_kinds import params_type
 from edge_mm_ros.params.runtime import RUNTIME_VARIABLE, RuntimeParams, runtime_settings
 from edge_mm_ros.params.share import share_directory
 from edge_mm_ros.params.system import SystemDescription, load_system, shipped_systems
-from edge_mm_ros.pipelines.tracking import core
+from edge_mm_ros.pipelines import native
 from edge_mm_ros.ros import installation
 from edge_mm_ros.runtime.memory_budget import MemoryBudget
 
@@ -94,17 +94,17 @@ def package() -> Iterator[Finding]:
     """This package itself."""
     yield Finding("package", "edge_mm_ros", "ok", f"{__version__}, {share_directory()}")
     yield Finding("package", "python", "ok", f"{platform.python_version()}, {platform.platform()}")
-    if core.compiled is None:
+    if native.compiled is None:
         yield Finding(
             "package",
-            "tracker",
+            "compiled loops",
             "optional",
-            "numpy does its arithmetic, at about half of the speed of compiled loops",
+            "not built: numpy does the same, and tracking takes twice as long",
             "sudo apt install build-essential python3-dev, then build again: make setup, "
             "or colcon build",
         )
     else:
-        yield Finding("package", "tracker", "ok", "its arithmetic is compiled")
+        yield Finding("package", "compiled loops", "ok", "of tracking and fusion")
 
 
 def ros(environ: Mapping[str, str], folder_of: FolderOf) -> Iterator[Finding]:

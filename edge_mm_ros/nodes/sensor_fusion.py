@@ -29,9 +29,9 @@ from edge_mm_ros.params.base import ParameterError, load_yaml
 from edge_mm_ros.params.safety_rules import SafetyRules
 from edge_mm_ros.params.sensor_fusion import SensorFusionParams
 from edge_mm_ros.params.share import find_config
+from edge_mm_ros.pipelines import native
 from edge_mm_ros.pipelines.fusion import SensorFusion, topic_of
 from edge_mm_ros.pipelines.fusion.watched_fusion import BEAT_S, WatchedFusion
-from edge_mm_ros.pipelines.tracking import core
 from edge_mm_ros.ros.conversions.camera_info import calibration_from_msg
 from edge_mm_ros.ros.conversions.coverage import coverage_to_msg, free_space_to_msg
 from edge_mm_ros.ros.conversions.detections import detections_from_msg
@@ -98,10 +98,10 @@ class SensorFusionNode(EdgeNode):
 
     def on_configured(self) -> None:
         """Read the zones and make the publishers."""
-        if core.compiled is None:
+        if native.compiled is None:
             self.get_logger().warning(
-                "tracker: its compiled arithmetic was not built, so numpy does it, at about half "
-                "of the speed; edge-mm doctor tells how to build it"
+                "the compiled loops were not built: numpy does the same, and tracking takes twice "
+                "as long; edge-mm doctor tells how to build them"
             )
         self._zones = self._read_zones()
         self._objects = self.advertise(Detection3DArray, "objects", RELIABLE)

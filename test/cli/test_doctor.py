@@ -18,7 +18,7 @@ from edge_mm_ros.cli.main import main
 from edge_mm_ros.model_repository import ModelRepository
 from edge_mm_ros.params.runtime import RuntimeParams
 from edge_mm_ros.params.system import load_system
-from edge_mm_ros.pipelines.tracking import core
+from edge_mm_ros.pipelines import native
 from edge_mm_ros.ros import installation
 
 HERE = Path("/installed")
@@ -37,12 +37,12 @@ def _middleware_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(installation, "middleware", lambda: "rmw_fastrtps_cpp")
 
 
-def test_a_tracker_without_compiled_loops_is_told_with_the_mend(
+def test_loops_that_were_not_compiled_are_told_with_the_mend(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert by_name(findings.package())["tracker"].state == "ok"
-    monkeypatch.setattr(core, "compiled", None)
-    found = by_name(findings.package())["tracker"]
+    assert by_name(findings.package())["compiled loops"].state == "ok"
+    monkeypatch.setattr(native, "compiled", None)
+    found = by_name(findings.package())["compiled loops"]
     assert found.state == "optional"
     assert "build-essential python3-dev" in found.mend
 

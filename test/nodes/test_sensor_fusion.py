@@ -28,7 +28,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from edge_mm_ros.datatypes import Detections, Health, HealthLevel
 from edge_mm_ros.nodes.sensor_fusion import SensorFusionNode
-from edge_mm_ros.pipelines.tracking import core
+from edge_mm_ros.pipelines import native
 from edge_mm_ros.ros.conversions.detections import detections_to_msg
 from edge_mm_ros.ros.conversions.objects import objects_from_msg
 from edge_mm_ros.ros.conversions.stamps import to_ns, to_stamp
@@ -391,13 +391,13 @@ def odometry(stamp_ns: int, x: float) -> Odometry:
     return message
 
 
-def test_a_tracker_without_compiled_loops_says_so(
+def test_loops_that_were_not_compiled_are_told(
     ros_graph: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(core, "compiled", None)
+    monkeypatch.setattr(native, "compiled", None)
     node = ros_graph.add(fusion(ros_graph, PLACED))
     assert node.trigger_configure() == Result.SUCCESS
-    assert "compiled arithmetic was not built" in "".join(capfd.readouterr())
+    assert "compiled loops were not built" in "".join(capfd.readouterr())
 
 
 def test_odometry_is_followed_where_it_is_given(ros_graph: Any) -> None:

@@ -85,8 +85,8 @@ def in_wheel(archive, part):
 
 def test_pip_installs_every_file_of_the_package(wheel):
     modules = {name for name in wheel.namelist() if name.startswith("edge_mm_ros/")}
-    core = f"edge_mm_ros/pipelines/tracking/_core{get_config_var('EXT_SUFFIX')}"
-    assert modules == source_files("edge_mm_ros") | {core}
+    loops = f"edge_mm_ros/pipelines/native/_loops{get_config_var('EXT_SUFFIX')}"
+    assert modules == source_files("edge_mm_ros") | {loops}
 
 
 def test_pip_installs_the_shared_files(wheel):

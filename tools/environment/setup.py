@@ -37,7 +37,7 @@ class Plan:
         inputs = (
             "setup.py",
             "setup.cfg",
-            "edge_mm_ros/pipelines/tracking/_core.c",
+            "edge_mm_ros/pipelines/native",
             str(REQUIREMENTS),
             "tools/interfaces",
             "tools/environment",

@@ -47,7 +47,7 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
             yield from (
                 file
                 for file in path.rglob("*")
-                if file.is_file() and "__pycache__" not in file.parts
+                if file.is_file() and "__pycache__" not in file.parts and file.suffix != ".so"
             )
         else:
             yield path

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import label
 
 from edge_mm_ros.datatypes import PointCloud, RigidTransform
+from edge_mm_ros.pipelines import native
 from edge_mm_ros.pipelines.fusion.columns import coordinates
 
 _GROUND_STEP_M = 0.3  # the ground keeps within this of the assumed plane
@@ -69,11 +70,19 @@ def raised_points(
         float32 (n, 3) in the robot's frame, in the order of the cloud.
     """
     step = max(1, math.ceil(len(cloud.points_m) / max_points))
-    raw = [np.ascontiguousarray(cloud.points_m[::step, axis]) for axis in range(3)]
+    columns = (cloud.points_m[::step, axis] for axis in range(3))
+    raw = [np.ascontiguousarray(column, dtype=np.float32) for column in columns]
     if not len(raw[0]):
         return np.zeros((3, 0), dtype=np.float32).T
     shift = robot_from_lidar.translation_m
     reach = np.float32(2.0 * (max_range_m + float(np.abs(shift).max())))
+    if native.compiled is not None:
+        place = (*robot_from_lidar.rotation.flat, *shift)
+        limits = (np.float32(max_range_m) ** 2, reach, ground_z_m, _GROUND_SLOPE, _GROUND_STEP_M)
+        values = np.array([*place, *limits, clearance_m], dtype=np.float32)
+        found = np.empty((3, len(raw[0])), dtype=np.float32)
+        count = native.compiled.points_above_ground(*raw, values, found)
+        return found[:, :count].copy().T
     with np.errstate(over="ignore", invalid="ignore"):  # of absurd coordinates, which are left out
         x, y, z = coordinates(raw, robot_from_lidar.rotation, shift)
         squared, product = x * x, y * y

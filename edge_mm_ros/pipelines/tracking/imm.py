@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_mm_ros.params.tracking import TrackingParams
-from edge_mm_ros.pipelines.tracking import core
+from edge_mm_ros.pipelines import native
 from edge_mm_ros.pipelines.tracking.measurement import Measurement, RadialVelocity
 from edge_mm_ros.pipelines.tracking.motion import (
     MODELS,
@@ -116,11 +116,11 @@ class Estimates:
     @cached_property
     def overall(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean (n, 6) and covariance (n, 6, 6) of each track over its models."""
-        if core.compiled is None:
+        if native.compiled is None:
             mixed = _blend(self.values, self.models[:, :, None])[:, 0]
         else:
             mixed = np.empty((len(self.models), STATES * (1 + STATES)))
-            core.compiled.overall(self.values, self.models, mixed)
+            native.compiled.tracks_overall(self.values, self.models, mixed)
         return mixed[:, :STATES], mixed[:, STATES:].reshape(-1, STATES, STATES)
 
     @property
@@ -138,10 +138,10 @@ class Estimates:
         if not len(self.values) or elapsed_s <= 0.0:
             return self
         switch, noise = switching(params, elapsed_s), process_noise(params, elapsed_s)
-        if core.compiled is not None:
+        if native.compiled is not None:
             done = Estimates(np.empty(self.values.shape), np.empty(self.models.shape))
             fade = turn_fade(params, elapsed_s)
-            core.compiled.predict(
+            native.compiled.tracks_predict(
                 *(self.values, self.models, switch, noise, elapsed_s, fade),
                 *(done.values, done.models),
             )
@@ -173,9 +173,9 @@ class Estimates:
         if not len(self.models):
             return self
         measured = [index for index, item in enumerate(radial) if item is not None]
-        if core.compiled is not None and not measured:
+        if native.compiled is not None and not measured:
             done = Estimates(np.empty(self.values.shape), np.empty(self.models.shape))
-            core.compiled.correct(
+            native.compiled.tracks_correct(
                 *(self.values, self.models, positions_m, noises_m2, _LEAST_PROBABILITY),
                 *(done.values, done.models),
             )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_mm_ros.pipelines.tracking import core
+from edge_mm_ros.pipelines import native
 from edge_mm_ros.pipelines.tracking.measurement import Scan
 from edge_mm_ros.pipelines.tracking.near_side import Completion
 from edge_mm_ros.pipelines.tracking.roots import Root, product
@@ -59,14 +59,14 @@ def near_pairs(
         gate: largest squared distance along one axis, in variances.
         stray_sigma_m: standard deviation of a stray distance along the ray.
     """
-    if core.compiled is None:
+    if native.compiled is None:
         return _by_numpy(scan, means_m, known_m2, hidden, gate, stray_sigma_m)
     pairs = len(scan.measurements) * len(means_m)
     indices, found = np.empty((2, pairs), dtype=np.int64), np.empty((5, pairs))
     extra: tuple[NDArray[Any] | None, ...] = (None, None, None)
     if hidden is not None:
         extra = (hidden.shift_m, hidden.spread_m2 + hidden.fresh_m2, hidden.instead)
-    count = core.compiled.pair(
+    count = native.compiled.tracks_pair(
         scan.positions_m,
         scan.errors_m2,
         scan.biases_m2,

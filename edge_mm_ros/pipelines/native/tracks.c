@@ -1,71 +1,16 @@
-/* The arithmetic of all tracks in compiled loops: what numpy does array by array in imm.py,
- * motion.py and likelihood.py is done here track by track, by the same formulas. Those modules say
- * what is computed and why; the tests hold both against each other.
+/* The arithmetic of all tracks: what numpy does array by array in imm.py, motion.py and likelihood.py
+ * of the tracking is done here track by track, by the same formulas.
  *
- * All arrays are contiguous float64, but for the indices of pairs, which are int64. One track has
- * two models of 42 numbers each: the mean (x, y, z, vx, vy, turn rate), and its covariance row by
- * row. */
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+ * One track has two models of 42 numbers each: the mean (x, y, z, vx, vy, turn rate), and its
+ * covariance row by row. Indices of pairs are int64, all else is float64. */
 #include <math.h>
 #include <stdint.h>
-#include <string.h>
+
+#include "arrays.h"
 
 enum { X, Y, Z, VX, VY, TURN, STATES };
 enum { STRAIGHT, TURNING, MODELS };
 enum { MOMENTS = STATES * (1 + STATES), TRACK = MODELS * MOMENTS };
-enum { MOST_ARRAYS = 12 };
-
-/* Arguments ------------------------------------------------------------------------------------ */
-
-typedef struct {
-    Py_buffer views[MOST_ARRAYS];
-    int count;
-} Arrays;
-
-static void release(Arrays *arrays) {
-    while (arrays->count > 0) PyBuffer_Release(&arrays->views[--arrays->count]);
-}
-
-/* The values of an array of so many elements of one of the formats of the struct module; NULL with
- * an exception where it is none. A negative length takes any, and stores it. */
-static void *values_of(
-    Arrays *arrays, PyObject *object, Py_ssize_t *length, const char *formats, int writable) {
-    int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (writable ? PyBUF_WRITABLE : 0);
-    Py_buffer *view = &arrays->views[arrays->count];
-    if (PyObject_GetBuffer(object, view, flags) < 0) return NULL;
-    arrays->count++;
-    Py_ssize_t found = view->len / view->itemsize;
-    if (view->format == NULL || strlen(view->format) != 1 || !strchr(formats, view->format[0])) {
-        PyErr_SetString(PyExc_TypeError, "an array has elements of another type");
-        return NULL;
-    }
-    if (*length < 0) *length = found;
-    if (found != *length) {
-        PyErr_Format(
-            PyExc_ValueError, "an array has %zd elements, expected %zd", found, *length);
-        return NULL;
-    }
-    return view->buf;
-}
-
-static double *doubles(Arrays *arrays, PyObject *object, Py_ssize_t length, int writable) {
-    return values_of(arrays, object, &length, "d", writable);
-}
-
-static int numbers(PyObject *const *objects, int count, double *found) {
-    for (int index = 0; index < count; index++) {
-        found[index] = PyFloat_AsDouble(objects[index]);
-        if (found[index] == -1.0 && PyErr_Occurred()) return -1;
-    }
-    return 0;
-}
-
-static int expect(const char *name, Py_ssize_t given, Py_ssize_t wanted) {
-    if (given == wanted) return 0;
-    PyErr_Format(PyExc_TypeError, "%s takes %zd arguments, got %zd", name, wanted, given);
-    return -1;
-}
 
 /* Mixtures ------------------------------------------------------------------------------------- */
 
@@ -79,9 +24,10 @@ static void mix(const double *track, double straight, double turning, double *mi
         for (int j = 0; j < STATES; j++) mixed[STATES * (1 + i) + j] += both * (apart[i] * apart[j]);
 }
 
-PyDoc_STRVAR(overall_doc, "overall(values, models, mixed): moments (n, 42) over the models.");
+const char tracks_overall_doc[] =
+    "overall(values, models, mixed): moments (n, 42) over the models.";
 
-static PyObject *overall(PyObject *self, PyObject *const *args, Py_ssize_t given) {
+PyObject *tracks_overall(PyObject *self, PyObject *const *args, Py_ssize_t given) {
     Arrays arrays = {.count = 0};
     Py_ssize_t length = -1;
     if (expect("overall", given, 3) < 0) return NULL;
@@ -178,12 +124,11 @@ static void predict_track(
     }
 }
 
-PyDoc_STRVAR(
-    predict_doc,
+const char tracks_predict_doc[] =
     "predict(values, models, switching, noise, elapsed_s, fade, after, models_after): what is\n"
-    "believed of n tracks after a time without measurements.");
+    "believed of n tracks after a time without measurements.";
 
-static PyObject *predict(PyObject *self, PyObject *const *args, Py_ssize_t given) {
+PyObject *tracks_predict(PyObject *self, PyObject *const *args, Py_ssize_t given) {
     Arrays arrays = {.count = 0};
     Motion motion;
     double times[2];
@@ -271,12 +216,11 @@ static void normalise(double *models) {
     models[TURNING] /= sum;
 }
 
-PyDoc_STRVAR(
-    correct_doc,
+const char tracks_correct_doc[] =
     "correct(values, models, positions_m, noises_m2, least, after, models_after): what is\n"
-    "believed of n tracks after one measurement of each track's place.");
+    "believed of n tracks after one measurement of each track's place.";
 
-static PyObject *correct(PyObject *self, PyObject *const *args, Py_ssize_t given) {
+PyObject *tracks_correct(PyObject *self, PyObject *const *args, Py_ssize_t given) {
     Arrays arrays = {.count = 0};
     Py_ssize_t length = -1;
     double least;
@@ -335,16 +279,15 @@ static double product(const double *one, const double *other) {
     return one[0] * other[0] + one[1] * other[1] + one[2] * other[2];
 }
 
-PyDoc_STRVAR(
-    pair_doc,
+const char tracks_pair_doc[] =
     "pair(positions_m, errors_m2, biases_m2, rays, means, known_m2, shift_m, more_m2, instead,\n"
     "gate, stray_sigma_m, indices, found): the number of pairs of n measurements and m tracks that\n"
     "lie within the gate along x and along y. Their rows and columns go to indices (2, n * m); to\n"
     "found (5, n * m) go squared distance, log of the determinant, the ray's own square, its\n"
     "product with the gap, both under the pair's covariance, and how far the gap goes along it.\n"
-    "shift_m, more_m2 (n, m, 3) and instead (n, m) are None where nothing is hidden.");
+    "shift_m, more_m2 (n, m, 3) and instead (n, m) are None where nothing is hidden.";
 
-static PyObject *pair(PyObject *self, PyObject *const *args, Py_ssize_t given) {
+PyObject *tracks_pair(PyObject *self, PyObject *const *args, Py_ssize_t given) {
     Arrays arrays = {.count = 0};
     Py_ssize_t length = -1, tracks_length = -1, count = 0;
     double limits[2], *shift = NULL, *more = NULL, *found = NULL;
@@ -414,33 +357,3 @@ static PyObject *pair(PyObject *self, PyObject *const *args, Py_ssize_t given) {
     release(&arrays);
     return fine ? PyLong_FromSsize_t(count) : NULL;
 }
-
-/* Module --------------------------------------------------------------------------------------- */
-
-static PyMethodDef methods[] = {
-    {"overall", (PyCFunction)(void (*)(void))overall, METH_FASTCALL, overall_doc},
-    {"predict", (PyCFunction)(void (*)(void))predict, METH_FASTCALL, predict_doc},
-    {"correct", (PyCFunction)(void (*)(void))correct, METH_FASTCALL, correct_doc},
-    {"pair", (PyCFunction)(void (*)(void))pair, METH_FASTCALL, pair_doc},
-    {NULL, NULL, 0, NULL},
-};
-
-/* Raised with each change of what the functions take: a library that was built before is left
- * aside. core.py asks for it. */
-enum { INTERFACE = 1 };
-
-static int executed(PyObject *self) {
-    return PyModule_AddIntConstant(self, "INTERFACE", INTERFACE);
-}
-
-static PyModuleDef_Slot slots[] = {{Py_mod_exec, (void *)executed}, {0, NULL}};
-
-static struct PyModuleDef module = {
-    PyModuleDef_HEAD_INIT,
-    .m_name = "_core",
-    .m_doc = "Compiled arithmetic of the tracker.",
-    .m_methods = methods,
-    .m_slots = slots,
-};
-
-PyMODINIT_FUNC PyInit__core(void) { return PyModuleDef_Init(&module); }

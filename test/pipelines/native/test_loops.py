@@ -1,4 +1,4 @@
-"""The compiled arithmetic against numpy's, number by number; both are what the modules say."""
+"""The compiled loops against numpy, number by number; both are what the modules say."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import pytest
 from fakes.measured import measured, scan
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
+from edge_mm_ros.datatypes import PointCloud, RigidTransform
 from edge_mm_ros.params.tracking import TrackingParams
-from edge_mm_ros.pipelines.tracking import Birth, Measurement, Scan, Tracker, core
+from edge_mm_ros.pipelines import native
+from edge_mm_ros.pipelines.fusion.clustering import raised_points
+from edge_mm_ros.pipelines.tracking import Birth, Measurement, Scan, Tracker
 from edge_mm_ros.pipelines.tracking.imm import Estimates
 from edge_mm_ros.pipelines.tracking.likelihood import near_pairs
 from edge_mm_ros.pipelines.tracking.near_side import completion
@@ -18,8 +21,8 @@ from edge_mm_ros.pipelines.tracking.near_side import completion
 PARAMS = TrackingParams()
 
 
-def test_the_package_was_built_with_it() -> None:
-    assert core.compiled is not None
+def test_the_package_was_built_with_them() -> None:
+    assert native.compiled is not None
 
 
 def estimates(rng: np.random.Generator, count: int) -> Estimates:
@@ -49,9 +52,9 @@ def test_predictions_and_corrections_are_the_same(seed: int, count: int, elapsed
     before = estimates(rng, count)
     positions, noises = rng.normal(size=(count, 3)), covariances(rng, count)
     found = []
-    for compiled in (core.compiled, None):
+    for compiled in (native.compiled, None):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(core, "compiled", compiled)
+            patch.setattr(native, "compiled", compiled)
             predicted = before.predicted(PARAMS, elapsed_s)
             corrected = before.updated(positions, noises, [None] * count)
             _ = predicted.overall, corrected.overall  # both are made while it counts
@@ -94,15 +97,40 @@ def test_pairs_are_the_same(seed: int, rows: int, columns: int) -> None:
     hidden = completion(items, *tracks.overall, sizes, rng.random(columns) < 0.5)
     known = covariances(rng, columns)
     found = []
-    for compiled in (core.compiled, None):
+    for compiled in (native.compiled, None):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(core, "compiled", compiled)
+            patch.setattr(native, "compiled", compiled)
             found.append(near_pairs(items, means, known, hidden, gate=20.0, stray_sigma_m=3.0))
     for name in ("rows", "columns"):
         assert getattr(found[0], name).tolist() == getattr(found[1], name).tolist()
     for name in ("squared", "log_det", "ray_squared", "ray_product", "beyond_m"):
         one, other = (getattr(each, name) for each in found)
         assert_allclose(one, other, rtol=1e-7, atol=1e-9, equal_nan=True)
+
+
+@given(seed=st.integers(0, 2**32), count=st.integers(0, 400), hill=st.floats(-1.0, 1.0))
+def test_points_above_the_ground_are_the_same(seed: int, count: int, hill: float) -> None:
+    rng = np.random.default_rng(seed)
+    points = rng.normal(0.0, [15.0, 15.0, 0.6], (count, 3)).astype(np.float32)
+    points[:, 2] += np.float32(hill)
+    odd = [np.nan, np.inf, -np.inf, 1e30, -3e38, 0.0]
+    points[rng.random((count, 3)) < 0.02] = rng.choice(odd)
+    place = RigidTransform.from_xyz_rpy(rng.normal(size=3), rng.normal(0.0, 0.3, 3))
+    found = []
+    for compiled in (native.compiled, None):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(native, "compiled", compiled)
+            found.append(
+                raised_points(
+                    PointCloud(points, 0, "lidar"),
+                    place,
+                    ground_z_m=0.0,
+                    clearance_m=0.2,
+                    max_range_m=30.0,
+                )
+            )
+    assert_array_equal(found[0], found[1])
+    assert found[0].dtype == found[1].dtype == np.float32
 
 
 def test_tracks_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +147,7 @@ def test_tracks_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
         return [(item.track_id, item.position_m.tolist()) for item in found]
 
     compiled = run()
-    monkeypatch.setattr(core, "compiled", None)
+    monkeypatch.setattr(native, "compiled", None)
     by_numpy = run()
     assert [name for name, _ in compiled] == [name for name, _ in by_numpy]
     assert_allclose([place for _, place in compiled], [place for _, place in by_numpy], atol=1e-8)
@@ -135,8 +163,8 @@ def test_tracks_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_arrays_of_another_kind_are_refused(wrong: object, error: type[Exception]) -> None:
-    assert core.compiled is not None
+    assert native.compiled is not None
     with pytest.raises((error, BufferError)):
-        core.compiled.overall(wrong, np.full((3, 2), 0.5), np.zeros((3, 42)))
+        native.compiled.tracks_overall(wrong, np.full((3, 2), 0.5), np.zeros((3, 42)))
     with pytest.raises(TypeError, match="takes 3 arguments"):
-        core.compiled.overall(wrong)
+        native.compiled.tracks_overall(wrong)

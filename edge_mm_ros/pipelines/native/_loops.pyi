@@ -4,8 +4,8 @@ from numpy.typing import NDArray
 
 INTERFACE: int
 
-def overall(values: NDArray[Any], models: NDArray[Any], mixed: NDArray[Any], /) -> None: ...
-def predict(
+def tracks_overall(values: NDArray[Any], models: NDArray[Any], mixed: NDArray[Any], /) -> None: ...
+def tracks_predict(
     values: NDArray[Any],
     models: NDArray[Any],
     switching: NDArray[Any],
@@ -16,7 +16,7 @@ def predict(
     models_after: NDArray[Any],
     /,
 ) -> None: ...
-def correct(
+def tracks_correct(
     values: NDArray[Any],
     models: NDArray[Any],
     positions_m: NDArray[Any],
@@ -26,7 +26,7 @@ def correct(
     models_after: NDArray[Any],
     /,
 ) -> None: ...
-def pair(
+def tracks_pair(
     positions_m: NDArray[Any],
     errors_m2: NDArray[Any],
     biases_m2: NDArray[Any],
@@ -39,6 +39,14 @@ def pair(
     gate: float,
     stray_sigma_m: float,
     indices: NDArray[Any],
+    found: NDArray[Any],
+    /,
+) -> int: ...
+def points_above_ground(
+    x: NDArray[Any],
+    y: NDArray[Any],
+    z: NDArray[Any],
+    limits: NDArray[Any],
     found: NDArray[Any],
     /,
 ) -> int: ...
