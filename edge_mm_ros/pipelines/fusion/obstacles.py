@@ -11,6 +11,7 @@ from edge_mm_ros.pipelines.fusion.class_sizes import depth_of
 from edge_mm_ros.pipelines.fusion.clustering import clusters_of
 from edge_mm_ros.pipelines.fusion.finding import Finding
 from edge_mm_ros.pipelines.fusion.flat_tops import with_tops
+from edge_mm_ros.pipelines.fusion.shadows import Outline, hidden_beyond_m, outline_of
 from edge_mm_ros.pipelines.tracking import Birth
 
 _SCORE = 0.7  # that a cluster is something solid
@@ -25,6 +26,8 @@ _CELL_SHARE = 0.25  # of those points lies in one cell; a thing may lie across t
 _SIDES = 8
 _THING_M = 0.5  # so wide a piece of something shows as many points as a thing does
 _LEAST_PER_SR = 250.0  # a LiDAR of 8 rings at steps of 1 degree has three times as many beams
+_SLIVER_M = 0.15  # what shows so little beside a nearer thing may be an edge of anything
+_MOST_HIDDEN_M = 1.0
 _TOUCH_M = 0.2  # what stands half a metre from a wall, or from somebody, is a thing of its own
 _LARGEST_M = 5.0  # what is longer, as a wall, is told in pieces
 
@@ -90,28 +93,39 @@ def obstacles_of(
         max_extent_m=_LARGEST_M,
         plan_from_robot=plan_from_robot,
     )
-    found = []
-    begun = 0
+    things, outlines = [], []
     for cluster in with_tops(points, clusters):
         members = points[cluster.members]
         parts = _sides(members, sensor_m, way, flat=flat)
         for part in parts:
-            if not flat and not _solid(part, sensor_m):
-                continue
-            nearest = part[np.argmin(np.hypot(part[:, 0], part[:, 1]))]
-            inside = bool(in_the_way(nearest[None], way, ground_z_m)[0])
-            inside = inside and len(part) >= _least_points(nearest[None], way, flat=flat)[0]
-            whole = cluster.whole and len(parts) == 1
-            if inside:
-                begun += 1
-            elif not whole:
-                continue
-            birth = Birth.CONFIRMED if inside and begun <= way.max_objects else Birth.NEVER
-            found.append(
-                _finding(
-                    part, source, sensor_m, range_sigma_m, ground_z_m, whole=whole, birth=birth
-                )
+            outline = outline_of(part, sensor_m)
+            if flat or _solid(part, sensor_m, outline):
+                things.append((part, cluster.whole and len(parts) == 1))
+                outlines.append(outline)
+    found = []
+    begun = 0
+    for (part, whole), beside in zip(things, hidden_beyond_m(outlines), strict=True):
+        nearest = part[np.argmin(np.hypot(part[:, 0], part[:, 1]))]
+        inside = bool(in_the_way(nearest[None], way, ground_z_m)[0])
+        inside = inside and len(part) >= _least_points(nearest[None], way, flat=flat)[0]
+        whole = whole and not beside.any()
+        if inside:
+            begun += 1
+        elif not whole:
+            continue
+        birth = Birth.CONFIRMED if inside and begun <= way.max_objects else Birth.NEVER
+        found.append(
+            _finding(
+                part,
+                source,
+                sensor_m,
+                range_sigma_m,
+                ground_z_m,
+                whole=whole,
+                hidden_m=beside,
+                birth=birth,
             )
+        )
     return tuple(found)
 
 
@@ -142,18 +156,15 @@ def _sides(
     return [points_m[side == each] for each in range(_SIDES) if np.any(side == each)]
 
 
-def _solid(points_m: NDArray[np.floating], sensor_m: NDArray[np.float64]) -> bool:
+def _solid(points_m: NDArray[np.floating], sensor_m: NDArray[np.float64], outline: Outline) -> bool:
     """Whether points (n, 3) fill the window through which the sensor sees them.
 
     A thing throws back most of the beams that meet it. Fog, rain, snow and dust throw back a few
     of those that pass through them.
     """
     gaps_m = points_m - sensor_m
-    flat_m = np.hypot(gaps_m[:, 0], gaps_m[:, 1])
-    angles = np.sort(np.arctan2(gaps_m[:, 1], gaps_m[:, 0]))
-    widest = float(np.max(np.diff(angles, append=angles[0] + 2.0 * np.pi)))
-    upwards = np.arctan2(gaps_m[:, 2], flat_m)
-    window_sr = (2.0 * np.pi - widest) * float(np.ptp(upwards))
+    upwards = np.arctan2(gaps_m[:, 2], np.hypot(gaps_m[:, 0], gaps_m[:, 1]))
+    window_sr = (outline.left_rad - outline.right_rad) * float(np.ptp(upwards))
     return len(points_m) >= _LEAST_PER_SR * window_sr
 
 
@@ -198,12 +209,14 @@ def _finding(
     ground_z_m: float,
     *,
     whole: bool,
+    hidden_m: NDArray[np.float64],
     birth: Birth,
 ) -> Finding:
     """Points (n, 3) as the near side of a thing.
 
     It is as deep as a detection of no known class is taken to be, so that a camera which places it
-    by the same points puts it at the same place.
+    by the same points puts it at the same place. What something nearer hides of it may be as wide
+    as `hidden_m`, to the right and to the left, and is so for as long as the shadow lasts.
     """
     low, high = points_m.min(axis=0), points_m.max(axis=0)
     middle = (low[:2] + high[:2]) / 2.0
@@ -220,14 +233,19 @@ def _finding(
     if bottom - ground_z_m < _STANDS_M:
         bottom = min(ground_z_m, top - _THINNEST_M)
     height = max(top - bottom, _THINNEST_M)
-    aside_sigma = across * (_EDGE_SHARE if whole else _CUT_SHARE)
+    if hidden_m.any() and across < _SLIVER_M:
+        birth = Birth.NEVER
+    # The middle lies aside by half of what is hidden, which is anything up to so much. It is so in
+    # many scans after each other; as noise, which is taken for new in each, all of it counts.
+    hidden_m2 = float(np.sum(np.minimum(hidden_m, _MOST_HIDDEN_M) ** 2))
+    aside_m2 = (across * (_EDGE_SHARE if whole else _CUT_SHARE)) ** 2 + hidden_m2
     axes = np.column_stack([ray, left])
     covariance = np.zeros((3, 3))
-    covariance[:2, :2] = axes @ np.diag([depth.sigma_m**2, aside_sigma**2]) @ axes.T
+    covariance[:2, :2] = axes @ np.diag([depth.sigma_m**2, aside_m2]) @ axes.T
     covariance[2, 2] = (height / 4.0) ** 2
     covariance += (range_sigma_m**2 + _THINNEST_M**2) * np.eye(3)
     shared = np.zeros((3, 3))
-    shared[:2, :2] = depth.sigma_m**2 * np.outer(ray, ray)
+    shared[:2, :2] = axes @ np.diag([depth.sigma_m**2, hidden_m2 / 12.0]) @ axes.T
     extent = np.maximum(high[:2] - low[:2] + np.abs(hidden), _THINNEST_M)
     return Finding(
         np.array([centre[0], centre[1], (bottom + top) / 2.0]),

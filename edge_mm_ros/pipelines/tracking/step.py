@@ -49,7 +49,7 @@ def step(tracks: TrackSet, scan: Scan, settings: TrackerSettings) -> TrackSet:
     new = scan.may_begin.copy()
     new[pairs.rows] = False
     if new.any():
-        new &= ~_parts_of_known(tracks, scan)
+        new &= ~_parts_of_known(tracks, scan, pairs)
         new &= ~_in_the_place_of_others(scan, pairs)
     # The dead go after the update, so that pairs keep their indices till then.
     tracks = tracks.take(_alive(tracks, settings) & ~_doubled(tracks, scan))
@@ -107,12 +107,13 @@ def _pairs(tracks: TrackSet, scan: Scan, labels: NDArray[np.intp]) -> Pairs:
     )
 
 
-def _parts_of_known(tracks: TrackSet, scan: Scan) -> NDArray[np.bool_]:
+def _parts_of_known(tracks: TrackSet, scan: Scan, pairs: Pairs) -> NDArray[np.bool_]:
     """Which measurements lie on an object that is known already, bool (n,).
 
     Only those without a class, or which are no objects at once, are asked. Points of one object may
     fall into several clusters, and those of neighbours into one; a second object would be told
-    where the first one is.
+    where the first one is. What this scan itself shows of a known object reaches no further than
+    its size: what the scan shows beside it stands there.
     """
     asked = scan.classless | ~scan.at_once
     if not len(tracks) or not asked.any():
@@ -123,8 +124,11 @@ def _parts_of_known(tracks: TrackSet, scan: Scan) -> NDArray[np.bool_]:
     known = tracks.motion.place_m2 + tracks.biases_m2
     axes = [0, 1]
     # What is known badly, as where a car ends, must not hide what stands beside it.
-    slack = np.minimum(2.0 * np.sqrt(known[:, axes, axes]), _BESIDE_M)[None]
-    within = np.all(gap <= reach + slack + 2.0 * np.sqrt(measured[:, axes, axes])[:, None], axis=2)
+    slack = np.minimum(2.0 * np.sqrt(known[:, axes, axes]), _BESIDE_M)
+    slack[pairs.columns[scan.sized[pairs.rows]]] = 0.0
+    within = np.all(
+        gap <= reach + slack[None] + 2.0 * np.sqrt(measured[:, axes, axes])[:, None], axis=2
+    )
     return np.asarray(asked & np.any(within & (tracks.unseen_s <= _FRESH_S), axis=1))
 
 
@@ -242,6 +246,14 @@ def _update(
     seen_noises = noises + biases * strange[:, None, None] if strange.any() else noises
     radial = [scan.measurements[row].radial for row in rows.tolist()]
     after = before.updated(positions, seen_noises, radial)
+    # An echo comes from the nearest edge of a thing: from there to the middle, once that is
+    # measured, nothing has moved.
+    placed = ~scan.rough[rows]
+    first = (placed & ~tracks.placed[chosen]).nonzero()[0]
+    if len(first):
+        items = [scan.measurements[row] for row in rows[first].tolist()]
+        begun = Estimates.begin(items, settings.motion, settings.max_speed_mps)
+        after = after.replaced(first, begun)
     # Of two errors with an unknown correlation, the mean of the covariances bounds that of the
     # mean; the weight is how far the place followed the measurement.
     own_m2 = np.einsum("nii->n", place_m2)
@@ -274,6 +286,7 @@ def _update(
         ),
         announced=instead(tracks.announced, tracks.announced[chosen] | scan.at_once[rows]),
         sizes_m=instead(tracks.sizes_m, sizes_m + more),
+        placed=instead(tracks.placed, tracks.placed[chosen] | placed),
         latest=instead(tracks.latest, scan.keys[rows]),
         latest_from=np.where(hit, sensor, tracks.latest_from),
         hit_ns=np.where(hit, now_ns, tracks.hit_ns),
@@ -325,6 +338,7 @@ def _begin(
         hits=np.concatenate([tracks.hits, ones]),
         confirmed=np.concatenate([tracks.confirmed, ones * settings.motion.confirm_hits == 1]),
         announced=np.concatenate([tracks.announced, scan.at_once[new]]),
+        placed=np.concatenate([tracks.placed, ~scan.rough[new]]),
         heard_ns=np.concatenate([tracks.heard_ns, heard_ns]),
         rests=np.concatenate([tracks.rests, rests]),
         latest_from=np.concatenate([tracks.latest_from, np.full(count, sensor, dtype=np.intp)]),
