@@ -14,11 +14,11 @@ from edge_mm_ros.bench.loss_checks import (
     alarm_ns,
     clear_s,
     last_arrival_ns,
-    missed,
     uncoverable,
     without,
 )
-from edge_mm_ros.bench.monitored_scene import MonitoredScene, Told
+from edge_mm_ros.bench.loss_events import Comparison, LossEvents
+from edge_mm_ros.bench.monitored_scene import MonitoredScene
 from edge_mm_ros.bench.result import Bar, BenchResult, Measure
 from edge_mm_ros.params.scenario import Scenario, load_scenario
 from edge_mm_ros.pipelines.simulation import START_NS, Record, Simulator
@@ -50,8 +50,9 @@ class Outcome:
         clear_uncovered_s: how long the state was clear with a zone that the fusion does not cover.
         bare: zones that no remaining sensor can cover, by their fields of view.
         clear_bare_s: how long the state was clear with one of these.
-        asked: events of the full run that a remaining sensor could see.
-        missed: those of them that are missing, in words.
+        events: what became of the true events of the full run that a remaining sensor could tell.
+        false: events of this run that the truth does not bear out, in words.
+        false_of_full: those of the full run.
     """
 
     scenario: str
@@ -60,8 +61,31 @@ class Outcome:
     clear_uncovered_s: float
     bare: tuple[str, ...]
     clear_bare_s: float
-    asked: int
-    missed: tuple[str, ...]
+    events: Comparison
+    false: tuple[str, ...] = ()
+    false_of_full: tuple[str, ...] = ()
+
+
+class FullRun:
+    """A scene played with all sensors.
+
+    Attributes:
+        scenario: the scene, without failures of its own.
+        system: whose fusion and monitor it is played through.
+        records: all of the scene.
+        told: what was told.
+        events: judges events.
+        false: events that the truth does not bear out, in words.
+    """
+
+    def __init__(self, scenario: Scenario, system: str, seed: int = 0) -> None:
+        self.scenario = scenario
+        self.system = system
+        self.records: Sequence[Record] = list(Simulator(scenario, seed).records())
+        scene = MonitoredScene(system)
+        self.told = scene.play(self.records)
+        self.events = LossEvents(self.records, scene.rules, scenario.sensors)
+        self.false = tuple(self.events.false(self.told))
 
 
 def run(scenarios: Sequence[str] = tuple(SCENES), seed: int = 0) -> BenchResult:
@@ -91,10 +115,8 @@ def losses_of(name: str) -> list[tuple[str, ...]]:
 
 def outcomes_of(name: str, losses: Sequence[tuple[str, ...]], seed: int) -> list[Outcome]:
     """Play one scene with all sensors, then without each of the losses."""
-    scenario = whole(load_scenario(name))
-    records = list(Simulator(scenario, seed).records())
-    full = MonitoredScene(SCENES[name]).play(records)
-    return [outcome_of(scenario, SCENES[name], records, full, sensors) for sensors in losses]
+    full = FullRun(whole(load_scenario(name)), SCENES[name], seed)
+    return [outcome_of(full, sensors) for sensors in losses]
 
 
 def whole(scenario: Scenario) -> Scenario:
@@ -103,26 +125,17 @@ def whole(scenario: Scenario) -> Scenario:
     return scenario.model_copy(update={"outages": (), "expectations": stay})
 
 
-def outcome_of(
-    scenario: Scenario,
-    system: str,
-    records: Sequence[Record],
-    full: Told,
-    sensors: tuple[str, ...],
-    from_s: float = FROM_S,
-) -> Outcome:
+def outcome_of(full: FullRun, sensors: tuple[str, ...], from_s: float = FROM_S) -> Outcome:
     """Play a scene without some sensors and look at the three clauses.
 
     Args:
-        scenario: the scene, without failures of its own.
-        system: whose fusion and monitor it is played through.
-        records: all of the scene.
-        full: what was told with all sensors.
+        full: the scene.
         sensors: who is lost.
         from_s: from when on.
     """
+    scenario, records = full.scenario, full.records
     loss = Loss(sensors, START_NS + to_ns(from_s))
-    scene = MonitoredScene(system)
+    scene = MonitoredScene(full.system)
     told = scene.play(without(scenario, records, loss))
     kinds = {sensor.name: sensor.kind for sensor in scenario.sensors}
     overdue = {}
@@ -136,7 +149,6 @@ def outcome_of(
     zones = {zone.name: zone.polygon_m for zone in scene.rules.zones}
     left = [sensor for sensor in scenario.sensors if sensor.name not in sensors]
     bare = uncoverable(left, zones, scene.params.free_space.minimum_share)
-    asked, lines = missed(full, told, loss)
     return Outcome(
         scenario.name,
         sensors,
@@ -144,8 +156,9 @@ def outcome_of(
         clear_s(told),
         tuple(sorted(bare)),
         clear_s(told, bare, latest_ns),
-        asked,
-        tuple(lines),
+        full.events.compare(full.told, told, loss),
+        tuple(full.events.false(told)),
+        full.false,
     )
 
 
@@ -157,12 +170,21 @@ def result(outcomes: Sequence[Outcome]) -> BenchResult:
         group = [outcome for outcome in outcomes if outcome.scenario == name]
         delays = [delay for one in group for delay in one.overdue_s.values()]
         late = [math.inf if math.isnan(delay) else delay for delay in delays]
-        asked = sum(one.asked for one in group)
+        asked = sum(one.events.asked for one in group)
         measures += [
             Measure.of(f"{name}: alarm after its timeout", "s", delays),
-            Measure.of(f"{name}: events asked for, of each run", "", [one.asked for one in group]),
+            Measure.of(
+                f"{name}: events asked for, of each run", "", [one.events.asked for one in group]
+            ),
+            Measure.of(
+                f"{name}: events told late, of each run",
+                "",
+                [len(one.events.late) for one in group],
+            ),
+            Measure.of(f"{name}: false events of the full run", "", [len(group[0].false_of_full)]),
+            Measure.of(f"{name}: false events, of each run", "", [len(one.false) for one in group]),
         ]
-        missing = sum(len(one.missed) for one in group)
+        missing = sum(len(one.events.missed) for one in group)
         bars += [
             Bar.at_most(f"{name}: latest alarm after its timeout", max(late), "s", ALARM_S),
             Bar.at_most(
@@ -185,10 +207,12 @@ def result(outcomes: Sequence[Outcome]) -> BenchResult:
 
 
 def _notes(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
-    notes = []
+    full = dict.fromkeys((one.scenario, line) for one in outcomes for line in one.false_of_full)
+    notes = [f"{name} with all sensors: false {line}" for name, line in full]
     for one in outcomes:
         who = f"{one.scenario} without {', '.join(one.sensors)}"
-        notes += [f"{who}: missed {line}" for line in one.missed]
+        notes += [f"{who}: missed {line}" for line in one.events.missed]
+        notes += [f"{who}: late {line}" for line in one.events.late]
         for name, delay_s in one.overdue_s.items():
             if math.isnan(delay_s):
                 notes.append(f"{who}: no alarm for {name}")

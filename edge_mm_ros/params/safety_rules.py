@@ -86,13 +86,16 @@ class PredictedEntryRule(_ZonedRule):
     """An object that will be in a zone within `horizon_s`, by its motion or by the robot's own.
 
     It is taken to go on as it does, and so is the robot. Slower than `minimum_speed_mps`, as the
-    robot sees it, nothing is expected of it. The condition holds on while it is in the zone.
+    robot sees it, or than `minimum_ground_speed_mps` over the ground, nothing is expected of it,
+    not even in the zone: what stands there is for a zone rule. Once begun, the condition holds on
+    while it is in the zone.
     """
 
     kind: Literal["predicted_entry"]
     level: Level = Level.CAUTION
     horizon_s: float = Field(gt=0.0, le=10.0)
     minimum_speed_mps: float = Field(0.3, ge=0.0, le=100.0)
+    minimum_ground_speed_mps: float = Field(0.0, ge=0.0, le=100.0)
     leave_margin_m: float = Field(0.2, ge=0.0, le=100.0)
 
 

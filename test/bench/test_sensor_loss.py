@@ -14,16 +14,14 @@ from edge_mm_ros.bench.loss_checks import (
     alarm_ns,
     clear_s,
     last_arrival_ns,
-    missed,
     uncoverable,
     without,
 )
+from edge_mm_ros.bench.loss_events import Comparison
 from edge_mm_ros.bench.monitored_scene import Told
 from edge_mm_ros.datatypes import (
     EventPhase,
     GroundTruth,
-    Object3D,
-    Objects,
     SafetyEvent,
     SafetyLevel,
     SafetyStatus,
@@ -32,106 +30,33 @@ from edge_mm_ros.datatypes import (
 from edge_mm_ros.params.base import validate
 from edge_mm_ros.params.scenario import Scenario
 from edge_mm_ros.params.scenario_sensors import load_rig
-from edge_mm_ros.pipelines.simulation import EVENTS_TOPIC, START_NS, TRUTH_TOPIC, Record
+from edge_mm_ros.pipelines.simulation import EVENTS_TOPIC, TRUTH_TOPIC, Record
 
 MS = 1_000_000
 LOSS = Loss(("lidar",), 100 * MS)
 
 
-def event(
-    rule: str = "way", at_ms: int = 200, phase: EventPhase = EventPhase.STARTED, **more: object
-) -> SafetyEvent:
-    values = {"kind": "zone", "track_id": "7", "message": "Something."} | more
+def alarm(sensor: str, at_ms: int) -> SafetyEvent:
     return SafetyEvent(
-        str(more.get("event_id", f"{rule}-1")),
-        phase,
-        SafetyLevel.DANGER,
-        rule,
-        str(values["kind"]),
+        f"lost-{at_ms}",
+        EventPhase.STARTED,
+        SafetyLevel.UNKNOWN,
+        "lost",
+        "stale",
         at_ms * MS,
         at_ms * MS,
-        str(values["message"]),
-        track_id=str(values["track_id"]),
+        f"'sensor_fusion: sensor {sensor}' is not well: silent.",
     )
 
 
-def truth(at_ms: int, x_m: float = 4.0, seen_by: tuple[str, ...] = ("camera",)) -> GroundTruth:
-    size = np.array([0.5, 0.5, 1.7])
-    place = np.array([x_m, 0.0, 0.8])
+def truth(at_ms: int, seen_by: tuple[str, ...]) -> GroundTruth:
+    size, place = np.array([0.5, 0.5, 1.7]), np.array([4.0, 0.0, 0.8])
     item = TrueObject("anna", "person", place, 0.0, size, np.zeros(3), seen_by)
     return GroundTruth((item,), at_ms * MS, "base_link")
 
 
-def told(events: list[SafetyEvent], seen_by: tuple[str, ...] = ("camera",)) -> Told:
-    place = np.array([4.2, 0.0, 0.8])
-    track = Object3D("7", "person", 0.9, place, np.ones(3), np.eye(3), ("lidar:lidar",))
-    return Told(
-        events=events,
-        states=[SafetyStatus(SafetyLevel.DANGER, at_ms * MS) for at_ms in (0, 3000)],
-        truths=[truth(at_ms, seen_by=seen_by) for at_ms in range(0, 3000, 50)],
-        needed=[("way",), ("way",)],
-        uncovered=[(), ()],
-        objects=[Objects((track,), 200 * MS, "base_link")],
-    )
-
-
-def test_an_event_that_a_remaining_sensor_sees_must_be_told() -> None:
-    ended = event(at_ms=500, phase=EventPhase.ENDED)
-    full = told([event(), ended])
-    assert missed(
-        full, told([event(at_ms=900), event(at_ms=990, phase=EventPhase.ENDED)]), LOSS
-    ) == (
-        1,
-        [],
-    )
-    asked, lines = missed(full, told([]), LOSS)
-    assert asked == 1
-    assert lines == [f"way of anna at {(200 * MS - START_NS) / 1e9:.2f} s"]
-    assert missed(full, told([event("other")]), LOSS)[1] == lines
-    assert missed(full, told([event(at_ms=1600)]), LOSS)[1] == lines  # too late to matter
-
-
-def test_what_nobody_left_sees_is_not_asked_for_nor_what_came_before() -> None:
-    assert missed(told([event()]), told([], seen_by=()), LOSS) == (0, [])
-    assert missed(told([event(at_ms=50)]), told([]), LOSS) == (0, [])
-    far = told([event()])
-    far.truths = [truth(at_ms, x_m=9.0) for at_ms in range(0, 3000, 50)]
-    assert missed(far, told([]), LOSS) == (0, [])  # a track that stands for nothing
-
-
-@pytest.mark.parametrize(
-    ("centre_m", "yaw_deg", "who"),
-    [
-        ((6.0, 0.0), 90.0, "anna"),  # its face 1.4 m behind the track, both ends far away
-        ((6.0, 5.0), 90.0, "anna"),
-        ((10.6, 0.0), 0.0, "wall_1"),  # its end 0.1 m behind the track
-        ((10.6, 0.0), 90.0, "anna"),
-        ((7.5, 3.0), 45.0, "wall_1"),  # through the track
-        ((7.5, 3.0), -45.0, "anna"),
-    ],
-)
-def test_an_event_is_of_the_object_whose_edge_is_nearest(
-    centre_m: tuple[float, float], yaw_deg: float, who: str
-) -> None:
-    place, size = np.array([*centre_m, 0.45]), np.array([12.0, 0.2, 0.9])
-    wall = TrueObject("wall_1", "wall", place, math.radians(yaw_deg), size, np.zeros(3))
-    full, lost = told([event()]), told([])
-    (track,) = full.objects[0].objects
-    track = replace(track, position_m=np.array([4.5, 0.0, 0.8]))  # 0.25 m behind anna
-    full.objects = [replace(full.objects[0], objects=(track,))]
-    for one in (full, lost):
-        one.truths = [replace(each, objects=(*each.objects, wall)) for each in one.truths]
-    asked, lines = missed(full, lost, LOSS)
-    assert asked == len(lines) == (who == "anna")  # nobody is said to see a wall
-    assert all(f" of {who} " in line for line in lines)
-
-
 def test_an_alarm_is_of_that_sensor_and_not_from_before() -> None:
-    def alarm(sensor: str, at_ms: int) -> SafetyEvent:
-        message = f"'sensor_fusion: sensor {sensor}' is not well: silent."
-        return event("lost", at_ms, kind="stale", message=message, track_id="")
-
-    some = told([alarm("lidar", 50), alarm("top/lidar", 150), alarm("lidar", 600)])
+    some = Told(events=[alarm("lidar", 50), alarm("top/lidar", 150), alarm("lidar", 600)])
     assert alarm_ns(some, "lidar", 100 * MS) == 600 * MS
     assert alarm_ns(some, "radar", 0) is None
 
@@ -179,7 +104,7 @@ def test_a_lost_sensor_is_cut_out_of_records_truth_and_expectations() -> None:
         record("lidar/points", 40, None),
         record("odom", 60, None),
         record(TRUTH_TOPIC, 120, truth(120, seen_by=("lidar",))),
-        record(EVENTS_TOPIC, 120, (event(),)),
+        record(EVENTS_TOPIC, 120, (alarm("lidar", 120),)),
         record("lidar/points", 140, None),
         record("odom", 160, None),
     ]
@@ -199,7 +124,9 @@ def test_a_lost_sensor_is_cut_out_of_records_truth_and_expectations() -> None:
     assert last_arrival_ns(records, "camera", 100 * MS) == 100 * MS
 
 
-GOOD = sensor_loss.Outcome("parking", ("odom",), {"odom": 0.05}, 0.0, (), 0.0, 3, ())
+GOOD = sensor_loss.Outcome(
+    "parking", ("odom",), {"odom": 0.05}, 0.0, (), 0.0, Comparison(3, (), ())
+)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +136,7 @@ GOOD = sensor_loss.Outcome("parking", ("odom",), {"odom": 0.05}, 0.0, (), 0.0, 3
         ({"overdue_s": {"odom": math.nan}}, "latest alarm"),
         ({"clear_uncovered_s": 0.1}, "not covered"),
         ({"clear_bare_s": 0.1}, "nobody can cover"),
-        ({"missed": ("way of anna at 2.00 s",)}, "events missed"),
+        ({"events": Comparison(3, ("way of anna at 2.00 s",), ())}, "events missed"),
     ],
 )
 def test_each_bar_fails_by_what_it_is_for(bad: dict[str, object], words: str) -> None:
@@ -220,9 +147,29 @@ def test_each_bar_fails_by_what_it_is_for(bad: dict[str, object], words: str) ->
     assert found.notes
 
 
+def test_what_is_told_late_is_counted_and_named() -> None:
+    late = Comparison(3, (), ("way of anna at 2.00 s, by 1.50 s",))
+    found = sensor_loss.result([replace(GOOD, events=late)])
+    (count,) = [one.median for one in found.measures if "late" in one.name]
+    assert count == 1.0
+    assert found.notes == ("parking without odom: late way of anna at 2.00 s, by 1.50 s",)
+    assert found.ok  # told, so not missed
+
+
+def test_false_events_are_counted_and_named() -> None:
+    lines = ("way of wall_1 at 3.00 s", "way of nothing at 4.00 s")
+    bad = replace(GOOD, false_of_full=lines, false=lines[:1])
+    found = sensor_loss.result([bad, bad])
+    counts = {one.name: one.median for one in found.measures}
+    assert counts["parking: false events of the full run"] == 2.0
+    assert counts["parking: false events, of each run"] == 1.0
+    assert found.notes == tuple(f"parking with all sensors: false {line}" for line in lines)
+    assert found.ok  # they are not asked for, and no bar of this benchmark
+
+
 def test_a_scene_of_which_no_event_is_asked_for_shows_nothing() -> None:
-    empty = replace(GOOD, scenario="sensor_loss", asked=0)
-    found = sensor_loss.result([GOOD, replace(GOOD, asked=0), empty])
+    empty = replace(GOOD, scenario="sensor_loss", events=Comparison(0, (), ()))
+    found = sensor_loss.result([GOOD, replace(empty, scenario="parking"), empty])
     assert [bar.name for bar in found.bars if not bar.ok] == ["sensor_loss: events asked for"]
 
 

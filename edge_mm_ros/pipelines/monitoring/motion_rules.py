@@ -44,7 +44,7 @@ def findings_of_entry(
     own: OwnMotion,
     view: View,
 ) -> dict[str, Finding]:
-    """Whether each object is, or soon will be, in a zone."""
+    """Whether each object moves in a zone or soon will be in it; who began to may stop inside."""
     findings: dict[str, Finding] = {}
     items = candidates(rule, objects)
     gaps_m, _ = distances_outside_m(corners_m, places_of(items))
@@ -53,9 +53,13 @@ def findings_of_entry(
         if item.velocity_mps is None:
             keep_worst(findings, subject, _without_velocity(item, rule.name, view))
             continue
-        margin_m = rule.leave_margin_m if view.started(subject) else 0.0
-        moving = relative_speed_mps(item, own) >= rule.minimum_speed_mps
-        entry_s = 0.0 if gap_m <= margin_m else math.inf
+        began = view.started(subject)
+        margin_m = rule.leave_margin_m if began else 0.0
+        moving = (
+            relative_speed_mps(item, own) >= rule.minimum_speed_mps
+            and math.hypot(*item.velocity_mps[:2].tolist()) >= rule.minimum_ground_speed_mps
+        )
+        entry_s = 0.0 if gap_m <= margin_m and (moving or began) else math.inf
         if moving and margin_m < gap_m <= margin_m + reach_m(item, own, rule.horizon_s):
             path = relative_path(item, own, rule.horizon_s)
             entry_s = _first_touch_s(path, partial(_gaps_of_zone_m, corners_m, margin_m))

@@ -246,14 +246,6 @@ def _update(
     seen_noises = noises + biases * strange[:, None, None] if strange.any() else noises
     radial = [scan.measurements[row].radial for row in rows.tolist()]
     after = before.updated(positions, seen_noises, radial)
-    # An echo comes from the nearest edge of a thing: from there to the middle, once that is
-    # measured, nothing has moved.
-    placed = ~scan.rough[rows]
-    first = (placed & ~tracks.placed[chosen]).nonzero()[0]
-    if len(first):
-        items = [scan.measurements[row] for row in rows[first].tolist()]
-        begun = Estimates.begin(items, settings.motion, settings.max_speed_mps)
-        after = after.replaced(first, begun)
     # Of two errors with an unknown correlation, the mean of the covariances bounds that of the
     # mean; the weight is how far the place followed the measurement.
     own_m2 = np.einsum("nii->n", place_m2)
@@ -286,7 +278,6 @@ def _update(
         ),
         announced=instead(tracks.announced, tracks.announced[chosen] | scan.at_once[rows]),
         sizes_m=instead(tracks.sizes_m, sizes_m + more),
-        placed=instead(tracks.placed, tracks.placed[chosen] | placed),
         latest=instead(tracks.latest, scan.keys[rows]),
         latest_from=np.where(hit, sensor, tracks.latest_from),
         hit_ns=np.where(hit, now_ns, tracks.hit_ns),
@@ -338,7 +329,6 @@ def _begin(
         hits=np.concatenate([tracks.hits, ones]),
         confirmed=np.concatenate([tracks.confirmed, ones * settings.motion.confirm_hits == 1]),
         announced=np.concatenate([tracks.announced, scan.at_once[new]]),
-        placed=np.concatenate([tracks.placed, ~scan.rough[new]]),
         heard_ns=np.concatenate([tracks.heard_ns, heard_ns]),
         rests=np.concatenate([tracks.rests, rests]),
         latest_from=np.concatenate([tracks.latest_from, np.full(count, sensor, dtype=np.intp)]),

@@ -58,7 +58,6 @@ class TrackSet:
         hits: int64 (n,), the newest of them as bits, the last one lowest: whether they did.
         confirmed: bool (n,).
         announced: bool (n,), which are told before they are confirmed.
-        placed: bool (n,), which were measured by more than rough places.
         sensors: all sensors that have been heard.
         heard_ns: int64 (n, sensors), when each sensor measured each last; -1: never.
         sources: all combinations of sensors that a measurement has rested on.
@@ -81,7 +80,6 @@ class TrackSet:
     hits: NDArray[np.int64]
     confirmed: NDArray[np.bool_]
     announced: NDArray[np.bool_]
-    placed: NDArray[np.bool_]
     sensors: tuple[str, ...]
     heard_ns: NDArray[np.int64]
     sources: tuple[tuple[str, ...], ...]
@@ -105,7 +103,6 @@ class TrackSet:
             none,
             none,
             none,
-            np.zeros(0, dtype=np.bool_),
             np.zeros(0, dtype=np.bool_),
             np.zeros(0, dtype=np.bool_),
             (),
@@ -145,7 +142,6 @@ class TrackSet:
             self.hits[chosen],
             self.confirmed[chosen],
             self.announced[chosen],
-            self.placed[chosen],
             self.sensors,
             self.heard_ns[chosen],
             self.sources,

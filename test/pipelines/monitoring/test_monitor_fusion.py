@@ -475,6 +475,24 @@ def test_what_creeps_at_the_border_is_not_expected() -> None:
     assert bench.objects(0.1, person(4.1, 0.0, (-0.4, 0.0))) == ["soon-1 started"]
 
 
+def test_what_stands_in_the_zone_is_no_entry() -> None:
+    bench = Bench(SOON)
+    for at_s in (0.0, 0.1, 0.2):
+        assert bench.objects(at_s, person(3.0), person(2.5, 0.0, (0.2, 0.0), track="2")) == []
+    assert bench.objects(0.3, person(3.0, 0.0, (0.0, 0.4))) == ["soon-1 started"]
+    assert bench.events[-1].values["entry_s"] == 0.0
+    assert bench.objects(0.4, person(3.0)) == []  # who stops there is still there
+    assert bench.objects(0.5, person(3.0, 1.5)) == ["soon-1 ended"]
+
+
+def test_a_speed_over_the_ground_can_be_asked_for() -> None:
+    bench = Bench({**SOON, "minimum_ground_speed_mps": 0.5}, odometry="odom")
+    bench.drive(0.0, 1.2)
+    assert bench.objects(0.0, person(6.0)) == []  # only the robot moves
+    assert bench.objects(0.1, person(3.0, 0.0, (0.4, 0.0))) == []
+    assert bench.objects(0.2, person(6.0, 0.0, (-0.6, 0.0))) == ["soon-1 started"]
+
+
 def test_a_rule_on_the_braking_zone_follows_the_speed() -> None:
     rule = {**IN_BAY, "name": "braking", "zone": "brake", "leave_margin_m": 0.0}
     bench = Bench(rule, odometry="odom", braking_zones=[BRAKE])

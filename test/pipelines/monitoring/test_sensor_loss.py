@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from edge_mm_ros.bench.monitored_scene import MonitoredScene, Told
-from edge_mm_ros.bench.sensor_loss import Outcome, outcome_of
+from edge_mm_ros.bench.sensor_loss import FullRun, Outcome, outcome_of
 from edge_mm_ros.datatypes import EventPhase, SafetyLevel
 from edge_mm_ros.params.base import validate
 from edge_mm_ros.params.scenario import Scenario
@@ -201,15 +201,12 @@ class Whole:
     """A short scene of a rig, played with all sensors."""
 
     def __init__(self, rig: str) -> None:
-        self.system = SYSTEMS[rig]
-        self.scenario = robot_scene(duration_s=SHORT_S) if rig == "robot" else car_scene()
-        self.records = list(Simulator(self.scenario).records())
-        self.told = MonitoredScene(self.system).play(self.records)
+        scenario = robot_scene(duration_s=SHORT_S) if rig == "robot" else car_scene()
+        self.full = FullRun(scenario, SYSTEMS[rig])
+        self.told = self.full.told
 
     def outcome(self, *sensors: str) -> Outcome:
-        return outcome_of(
-            self.scenario, self.system, self.records, self.told, sensors, from_s=BEGIN_S
-        )
+        return outcome_of(self.full, sensors, from_s=BEGIN_S)
 
 
 @pytest.fixture(scope="module")
@@ -247,8 +244,8 @@ def test_without_a_sensor_there_is_an_alarm_and_all_else_is_told(
     outcome = whole[rig].outcome(sensor)
     assert 0.0 < outcome.overdue_s[sensor] <= 0.1
     assert (outcome.clear_uncovered_s, outcome.clear_bare_s) == (0.0, 0.0)
-    assert outcome.asked >= len(RULES[rig])
-    assert outcome.missed == ()
+    assert outcome.events.asked >= len(RULES[rig])
+    assert (outcome.events.missed, outcome.events.late) == ((), ())
 
 
 @pytest.mark.parametrize(

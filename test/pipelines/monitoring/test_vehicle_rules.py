@@ -140,6 +140,15 @@ def test_who_crosses_before_a_slow_car_is_cross_traffic() -> None:
     assert "cross_traffic_ahead" in car.begun
 
 
+def test_what_stands_behind_a_backing_car_does_not_cross() -> None:
+    for speed_mps in (-0.5, -1.5):
+        for aside_mps, told in ((0.0, False), (0.02, False), (-0.9, True)):
+            car = Car(speed_mps)
+            post = thing(-4.5, 1.0, (0.0, aside_mps), label="unknown", size=(0.3, 0.3))
+            car.watch(post, 0.8)
+            assert ("cross_traffic_behind" in car.begun) is told
+
+
 def test_what_stands_behind_a_backing_car_is_a_danger() -> None:
     car = Car(-0.5)
     car.watch(thing(-2.6, 0.0, (0.0, 0.0), label="unknown", size=(0.4, 0.4)), 1.0)

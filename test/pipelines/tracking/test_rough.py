@@ -74,19 +74,6 @@ def test_an_echo_does_not_drag_a_new_object_whose_speed_is_hardly_known() -> Non
     assert told.position_m[:2] == pytest.approx([2.5, 0.0], abs=0.01)
 
 
-def test_from_the_edge_that_echoes_show_to_the_middle_that_a_lidar_shows_nothing_moves() -> None:
-    """A car stands beside; its bumper echoes 2 m from its middle, 30 ms before the first cloud."""
-    tracker = Tracker(TrackerSettings(max_speed_mps=40.0))
-    for step in range(3):
-        tracker.update(Scan(f"ultrasonic:{step}", 10 * step * MS, (echo(3.0),)))
-    for step in range(11):
-        scan = Scan("lidar:top", (30 + 100 * step) * MS, (lidar(5.0, 4.5),))
-        (told,) = tracker.update(scan)
-    assert told.position_m[0] == pytest.approx(5.0, abs=0.05)
-    assert told.velocity_mps is not None
-    assert abs(told.velocity_mps[0]) < 0.1
-
-
 def test_what_stands_beside_a_large_thing_in_the_same_scan_is_a_thing_of_its_own() -> None:
     """A child 0.3 m from a parked car whose middle, and so its ends, are hardly known."""
     car = replace(lidar(5.0, 4.5), noise_m2=0.2 * np.eye(3))
