@@ -51,7 +51,7 @@ class TrackingParams(StrictModel):
         lt=1,
     )
     bias_share_by_ranging: float = parameter(
-        0.1,
+        0.05,
         "The same of a place that a ranging sensor measured: neither the ground nor the picture's "
         "tilt matter to it.",
         live=True,
