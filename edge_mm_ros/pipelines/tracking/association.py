@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.stats import chi2
 
 from edge_mm_ros.pipelines.tracking.imm import Estimates, radial_velocity
-from edge_mm_ros.pipelines.tracking.likelihood import near_pairs, on_the_plan
+from edge_mm_ros.pipelines.tracking.likelihood import agreement, near_pairs, on_the_plan
 from edge_mm_ros.pipelines.tracking.measurement import Scan
 from edge_mm_ros.pipelines.tracking.near_side import Completion, completion
 
@@ -31,6 +31,9 @@ _GONE_AFTER_S, _GONE_AFTER_UNKNOWN_S = 10.0, 2.0
 _LONGEST_UNKNOWN_S = 3.0
 # Standard deviation of the acceleration of somebody who starts to walk or turns, and how long.
 _START_MPS2, _LONGEST_START_S = 0.4, 1.5
+# As long as any speed is as good, and speeds may be high, a second place of something new is hardly
+# likelier than another new thing. But much of what is new stands or walks.
+_SLOW_SHARE, _SLOW_SIGMA_MPS = 0.5, 1.0
 # A box may get its distance from what stands before or behind the object: some always do, and where
 # that would put it into another object, every other one.
 _STRAY_SHARE, _STRAY_SHARE_INSIDE = 0.05, 0.5
@@ -58,6 +61,8 @@ class Candidates:
         unseen_s: float64 (m,), since when each was not measured.
         sizes_m: float64 (m, 3).
         classed: bool (m,), which have a class.
+        once: bool (m,), which were measured once only.
+        new_sigma_mps: standard deviation of the velocity of something new, along an axis.
     """
 
     motion: Estimates
@@ -67,6 +72,8 @@ class Candidates:
     unseen_s: NDArray[np.float64]
     sizes_m: NDArray[np.float64]
     classed: NDArray[np.bool_]
+    once: NDArray[np.bool_]
+    new_sigma_mps: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,9 +113,10 @@ def assign(scan: Scan, tracks: Candidates) -> Pairs:
         hidden = completion(scan, *tracks.motion.overall, tracks.sizes_m, tracks.classed)
     known = tracks.motion.place_m2 + tracks.biases_m2
     on_the_plan(known)[...] += _unforeseen_m2(tracks.unseen_s)[:, None]
+    means = np.ascontiguousarray(tracks.motion.mean[:, :3])
     near = near_pairs(
         scan,
-        np.ascontiguousarray(tracks.motion.mean[:, :3]),
+        means,
         known,
         hidden,
         gate=_GATES[4],
@@ -123,6 +131,12 @@ def assign(scan: Scan, tracks: Candidates) -> Pairs:
     added += near.log_det
     added += _fading(tracks.unseen_s[columns], scan.classless[rows])
     cost = np.where(squared > gates, np.inf, squared + added)
+    new = (scan.classless[rows] & tracks.once[columns]).nonzero()[0]
+    if len(new):
+        slow = _if_slow(tracks, known)
+        apart, log_det = agreement(scan, means, slow, hidden, rows[new], columns[new])
+        slow_cost = apart + (added - near.log_det)[new] + log_det - 2.0 * math.log(_SLOW_SHARE)
+        cost[new] = np.minimum(cost[new], np.where(apart <= _GATES[3], slow_cost, np.inf))
     stray = np.zeros(len(rows), dtype=np.bool_)
     if scan.from_afar and scan.directed.any():
         differing = _height_costs(scan, tracks, rows, columns)
@@ -204,6 +218,17 @@ def _unforeseen_m2(unseen_s: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     moved_m = 0.5 * _START_MPS2 * np.minimum(unseen_s, _LONGEST_START_S) ** 2
     return np.asarray(moved_m**2)
+
+
+def _if_slow(tracks: Candidates, known_m2: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Covariances of the tracks' places, were those measured once no faster than a walker.
+
+    Nothing is known of the velocity of such a track but the prior, so its part can be taken out.
+    """
+    excess = max(tracks.new_sigma_mps**2 - _SLOW_SIGMA_MPS**2, 0.0)
+    slow = known_m2.copy()
+    on_the_plan(slow)[...] -= (tracks.once * excess * tracks.unseen_s**2)[:, None]
+    return slow
 
 
 def _fading(unseen_s: NDArray[np.float64], classless: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -98,12 +98,7 @@ def _by_numpy(
         widest += np.moveaxis((hidden.spread_m2 + hidden.fresh_m2)[..., :2], 2, 0)
     near = offset**2 <= gate * widest
     rows, columns = np.nonzero(near[0] & near[1])
-    gap = scan.positions_m[rows] - means_m[columns]
-    spread = scan.errors_m2[rows] + known_m2[columns]
-    if hidden is not None:
-        gap = gap + hidden.shift_m[rows, columns]
-        spread -= hidden.instead[rows, columns, None, None] * scan.biases_m2[rows]
-        spread[:, _SPACE, _SPACE] += (hidden.spread_m2 + hidden.fresh_m2)[rows, columns]
+    gap, spread = _gaps(scan, means_m, known_m2, hidden, rows, columns)
     root, rays = Root.of(spread), scan.rays[rows]
     misfit, ray = root.whitened(gap), root.whitened(rays)
     return NearPairs(
@@ -115,6 +110,48 @@ def _by_numpy(
         product(ray, misfit),
         (gap * rays).sum(axis=1),
     )
+
+
+def agreement(
+    scan: Scan,
+    means_m: NDArray[np.float64],
+    known_m2: NDArray[np.float64],
+    hidden: Completion | None,
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Squared distances and logs of the determinants of k pairs, float64 (k,) each.
+
+    Args:
+        scan: n measurements.
+        means_m: float64 (m, 3), places of the tracks.
+        known_m2: float64 (m, 3, 3), covariances of these.
+        hidden: what the measurements lack; None: nothing.
+        rows: indices of the pairs' measurements.
+        columns: those of their tracks.
+    """
+    gap, spread = _gaps(scan, means_m, known_m2, hidden, rows, columns)
+    root = Root.of(spread)
+    misfit = root.whitened(gap)
+    return product(misfit, misfit), root.log_det
+
+
+def _gaps(
+    scan: Scan,
+    means_m: NDArray[np.float64],
+    known_m2: NDArray[np.float64],
+    hidden: Completion | None,
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """From the tracks to the measurements of pairs, and the covariances of that."""
+    gap = scan.positions_m[rows] - means_m[columns]
+    spread = scan.errors_m2[rows] + known_m2[columns]
+    if hidden is not None:
+        gap = gap + hidden.shift_m[rows, columns]
+        spread -= hidden.instead[rows, columns, None, None] * scan.biases_m2[rows]
+        spread[:, _SPACE, _SPACE] += (hidden.spread_m2 + hidden.fresh_m2)[rows, columns]
+    return gap, spread
 
 
 def on_the_plan(covariances_m2: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -40,7 +40,7 @@ def step(tracks: TrackSet, scan: Scan, settings: TrackerSettings) -> TrackSet:
     """
     tracks = _predict(tracks, scan, settings)
     labels = tracks.evidence.columns(scan.labels)[scan.label]
-    pairs = _pairs(tracks, scan, labels)
+    pairs = _pairs(tracks, scan, labels, settings)
     hit = np.zeros(len(tracks), dtype=np.bool_)
     hit[pairs.columns] = True
     tracks = _count_chances(tracks, scan, hit, settings)
@@ -92,7 +92,9 @@ def _sources(tracks: TrackSet, scan: Scan) -> NDArray[np.intp]:
     return np.array(known, dtype=np.intp)[scan.source]
 
 
-def _pairs(tracks: TrackSet, scan: Scan, labels: NDArray[np.intp]) -> Pairs:
+def _pairs(
+    tracks: TrackSet, scan: Scan, labels: NDArray[np.intp], settings: TrackerSettings
+) -> Pairs:
     return assign(
         scan,
         Candidates(
@@ -103,6 +105,8 @@ def _pairs(tracks: TrackSet, scan: Scan, labels: NDArray[np.intp]) -> Pairs:
             tracks.unseen_s,
             tracks.sizes_m,
             tracks.classed,
+            tracks.once,
+            settings.max_speed_mps / 2.0,
         ),
     )
 

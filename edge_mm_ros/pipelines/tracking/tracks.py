@@ -155,6 +155,13 @@ class TrackSet:
         """Which have a class, bool (n,)."""
         return self.evidence.classed
 
+    @property
+    def once(self) -> NDArray[np.bool_]:
+        """Which were measured once only, bool (n,)."""
+        if self.confirmed.all():
+            return np.zeros(len(self), dtype=np.bool_)
+        return np.asarray(self.latest == self.born, dtype=np.bool_)
+
     @cached_property
     def unseen_s(self) -> NDArray[np.float64]:
         """Since when each was not measured, float64 (n,)."""

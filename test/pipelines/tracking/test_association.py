@@ -46,6 +46,8 @@ def pairs(
             unseen,
             sizes,
             np.ones(count, dtype=np.bool_),
+            np.zeros(count, dtype=np.bool_),
+            1.5,
         ),
     )
     return dict(zip(found.rows.tolist(), found.columns.tolist(), strict=True))

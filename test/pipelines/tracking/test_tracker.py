@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from edge_mm_ros.datatypes import Object3D
 from edge_mm_ros.params.tracking import TrackingParams
-from edge_mm_ros.pipelines.tracking import Measurement, Tracker, TrackerSettings
+from edge_mm_ros.pipelines.tracking import (
+    UNKNOWN_LABEL,
+    Birth,
+    Measurement,
+    Scan,
+    Tracker,
+    TrackerSettings,
+)
 
 
 def ids(tracker: Tracker, *items: Measurement, at_s: float) -> list[str]:
@@ -254,3 +261,24 @@ def test_ids_are_unique_in_a_frame_begin_in_order_and_are_the_same_in_every_run(
                 assert int(name) == newest + 1
                 newest += 1
             assert np.isfinite(next(o for o in objects if o.track_id == name).position_m).all()
+
+
+@pytest.mark.parametrize("speed_mps", [0.0, 1.7])
+def test_a_slow_sensor_alone_follows_who_walks_where_cars_may_drive(speed_mps: float) -> None:
+    """A LiDAR of 5 Hz shows something without a class, which may drive at up to 40 m/s."""
+    tracker = Tracker(TrackerSettings(max_speed_mps=40.0))
+    for step in range(8):
+        place = np.array([8.0, -2.0 + 0.2 * speed_mps * step, 0.9])
+        thing = Measurement(
+            place,
+            np.diag([0.005, 0.005, 0.18]),
+            UNKNOWN_LABEL,
+            0.7,
+            np.array([0.4, 0.4, 1.7]),
+            ("lidar:top",),
+            birth=Birth.CONFIRMED,
+        )
+        told = tracker.update(Scan("lidar:top", 200_000_000 * step, (thing,)))
+    (item,) = told
+    assert item.position_m == pytest.approx(place, abs=0.1)
+    assert item.velocity_mps == pytest.approx([0.0, speed_mps, 0.0], abs=0.3)
