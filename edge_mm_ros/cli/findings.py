@@ -99,7 +99,7 @@ def package() -> Iterator[Finding]:
             "package",
             "compiled loops",
             "optional",
-            "not built: numpy does the same, and tracking takes up to twice as long",
+            "not built: numpy does the same, more slowly",
             "sudo apt install build-essential python3-dev, then build again: make setup, "
             "or colcon build",
         )

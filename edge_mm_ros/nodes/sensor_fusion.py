@@ -100,8 +100,8 @@ class SensorFusionNode(EdgeNode):
         """Read the zones and make the publishers."""
         if native.compiled is None:
             self.get_logger().warning(
-                "the compiled loops were not built: numpy does the same, and tracking takes up to "
-                "twice as long; edge-mm doctor tells how to build them"
+                "the compiled loops were not built: numpy does the same, more slowly; "
+                "edge-mm doctor tells how to build them"
             )
         self._zones = self._read_zones()
         self._objects = self.advertise(Detection3DArray, "objects", RELIABLE)

@@ -40,6 +40,20 @@ def wheel(sources, tmp_path_factory):
         yield archive
 
 
+def test_without_a_compiler_pip_installs_all_but_the_compiled_loops(
+    wheel, sources, tmp_path, monkeypatch
+):
+    fresh = shutil.copytree(sources, tmp_path / "sources", ignore=NOT_SOURCES)
+    monkeypatch.setenv("CC", "/bin/false")
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
+    run([*command, "--wheel-dir", tmp_path, fresh])
+    (path,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        there = {name for name in archive.namelist() if name.startswith("edge_mm_ros/")}
+    assert there == source_files("edge_mm_ros")
+    assert there < set(wheel.namelist())
+
+
 @pytest.fixture(scope="module")
 def colcon_prefix(sources, tmp_path_factory):
     """What `colcon build` installs for the package."""

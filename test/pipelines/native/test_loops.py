@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
 from fakes.measured import measured, scan
@@ -22,6 +24,17 @@ PARAMS = TrackingParams()
 
 
 def test_the_package_was_built_with_them() -> None:
+    assert native.compiled is not None
+
+
+def test_a_library_that_was_built_for_an_older_package_is_left_aside(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(native.compiled, "INTERFACE", 1)
+        importlib.reload(native)
+        assert native.compiled is None
+    importlib.reload(native)
     assert native.compiled is not None
 
 
