@@ -70,7 +70,6 @@ class Supervisor:
         self._label = _label("edge-mm", 1 if colours else None)
         self._selector = selectors.DefaultSelector()
         self._stop_begin_s: float | None = None
-        self._orphaned: set[Path] = set()
         self._looked_s = 0.0
 
     def run(self) -> int:
@@ -91,7 +90,6 @@ class Supervisor:
                 self._step(read)
         finally:
             self._kill_rest()
-            shared_memory.remove_orphans(self._orphaned)
             for number, handler in old_handlers.items():
                 signal.signal(number, handler)
             signal.set_wakeup_fd(old_wakeup)
@@ -210,7 +208,6 @@ class Supervisor:
         child.status = child.process.returncode
         child.process = None
         shared_memory.remove_orphans(child.locks)
-        self._orphaned |= child.locks
         child.locks = set()
         if self._stop_begin_s is None:
             lived_s = time.monotonic() - child.started_s

@@ -116,6 +116,12 @@ class EdgeNode(LifecycleNode):
                 return arrived_ns
         return self.now_ns()
 
+    def destroy_node(self) -> None:
+        """Leave the graph; nothing of the node may be used afterwards."""
+        super().destroy_node()
+        # rclpy leaves it alone, and as long as it lives the node stays in the graph, and in DDS.
+        self._state_machine.destroy_when_not_in_use()
+
     def advertise(self, msg_type: type, topic: str, qos: TopicQos) -> CountingPublisher:
         """A publisher that lives until cleanup and publishes only while the node is active."""
         publisher = CountingPublisher(

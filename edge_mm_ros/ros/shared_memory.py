@@ -1,18 +1,25 @@
-"""The shared-memory files of Fast DDS, which a process that is killed leaves behind."""
+"""The shared-memory segments of Fast DDS, which a process that is killed leaves behind.
+
+Only segments are anybody's to remove: each has one owner and a name of its own. A port's name is
+used again by the next process, and Fast DDS counts who has it open: were its file taken away, the
+last old peer to let go would remove the next owner's file by that name, and nothing would reach
+it any more. A killed owner's port is made anew by whoever opens it next.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 SHARED_MEMORY = Path("/dev/shm")
-_LOCK_SUFFIX = "_el"
+_SEGMENT_LOCK = re.compile(r"fast(rtps|dds)_[0-9a-f]{16}_el")
 
 
 def locks_of(pid: int, folder: Path = SHARED_MEMORY, processes: Path = Path("/proc")) -> set[Path]:
-    """The lock files that a process holds: one for each segment and port that is its own.
+    """The lock files that a process holds: one for each segment that is its own.
 
     Fast DDS keeps an exclusive ``flock`` on ``<name>_el`` as long as the owner of ``<name>``
     lives; others never keep that file open. Empty where the process has ended or is not ours.
@@ -24,8 +31,7 @@ def locks_of(pid: int, folder: Path = SHARED_MEMORY, processes: Path = Path("/pr
                 target = Path(os.readlink(descriptor))
             except OSError:  # closed meanwhile
                 continue
-            name = target.name
-            if target.parent == folder and name.startswith("fast") and name.endswith(_LOCK_SUFFIX):
+            if target.parent == folder and _SEGMENT_LOCK.fullmatch(target.name):
                 held.add(target)
     except OSError:
         pass
@@ -33,10 +39,7 @@ def locks_of(pid: int, folder: Path = SHARED_MEMORY, processes: Path = Path("/pr
 
 
 def remove_orphans(locks: Iterable[Path]) -> list[Path]:
-    """Remove the files behind those locks that nobody holds any more.
-
-    A peer that still writes to a port makes its file again, without the lock; so call it once
-    more when the peers have ended, too.
+    """Remove the segments behind those locks that nobody holds any more.
 
     Returns:
         the removed files.
@@ -45,31 +48,27 @@ def remove_orphans(locks: Iterable[Path]) -> list[Path]:
     for lock in locks:
         try:
             descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            removed += _remove_family(lock)
-            continue
-        except OSError:  # another user's
+        except OSError:  # removed in an orderly end, or another user's
             continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:  # a living process has taken the name over
+        except OSError:  # its owner lives
             continue
         else:
-            removed += _remove_family(lock)
+            removed += _remove_segment(lock)
         finally:
             os.close(descriptor)
     return removed
 
 
 def remove_own() -> list[Path]:
-    """Remove this process's own files, just before it ends without its destructors."""
-    return [path for lock in locks_of(os.getpid()) for path in _remove_family(lock)]
+    """Remove this process's own segments, just before it ends without its destructors."""
+    return [path for lock in locks_of(os.getpid()) for path in _remove_segment(lock)]
 
 
-def _remove_family(lock: Path) -> list[Path]:
-    name = lock.name[: -len(_LOCK_SUFFIX)]
+def _remove_segment(lock: Path) -> list[Path]:
     removed = []
-    for path in (lock.with_name(name), lock.with_name(f"sem.{name}_mutex"), lock):
+    for path in (lock.with_name(lock.name.removesuffix("_el")), lock):
         try:
             path.unlink()
         except OSError:

@@ -20,19 +20,24 @@ class LifecyclePeer:
 
     def __init__(self, graph: Any) -> None:
         self._graph = graph
+        self._answers: dict[str, str] = {}
 
     def state(self, node: str) -> str:
-        """Label of the node's state; empty where it does not answer now."""
+        """Label of the node's state, or why it is not known now."""
+        answer = self._answers[node] = self._ask(node)
+        return answer
+
+    def _ask(self, node: str) -> str:
         from lifecycle_msgs.srv import GetState
 
         # A new client each time: an old one may still wait for a process that was killed.
         client = self._graph.peer.create_client(GetState, f"{node}/get_state")
         try:
             if not self._wait(client.service_is_ready, 1.0):
-                return ""
+                return "no such service"
             future = client.call_async(GetState.Request())
             self._wait(future.done, 1.0)
-            return str(future.result().current_state.label) if future.done() else ""
+            return str(future.result().current_state.label) if future.done() else "no answer"
         finally:
             self._graph.peer.destroy_client(client)
 
@@ -42,7 +47,9 @@ class LifecyclePeer:
 
     def wait_until(self, condition: Callable[[], bool], what: str) -> None:
         """Wait for anything, while the graph goes on."""
-        assert self._wait(condition, START_TIMEOUT_S), f"{what}: not in {START_TIMEOUT_S:g} s"
+        assert self._wait(condition, START_TIMEOUT_S), (
+            f"{what}: not in {START_TIMEOUT_S:g} s; last answers: {self._answers}"
+        )
 
     def _wait(self, condition: Callable[[], bool], timeout_s: float) -> bool:
         deadline_s = time.monotonic() + timeout_s
@@ -86,7 +93,7 @@ class Program:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
-        self.process.communicate()
+        print(self.process.communicate()[0])  # pytest shows it where the test fails
 
 
 def descendants(pid: int) -> list[int]:

@@ -324,3 +324,11 @@ def test_ten_lives_leave_no_thread_and_no_file_behind(ros_graph: Any) -> None:
         live_once()
     assert threading.active_count() == threads
     assert len(os.listdir("/proc/self/fd")) <= files
+
+
+def test_a_destroyed_node_leaves_the_graph_although_somebody_still_knows_it(ros_graph: Any) -> None:
+    node = ros_graph.add(make_echo(ros_graph))
+    assert "echo" in ros_graph.peer.get_node_names()
+    ros_graph.executor.remove_node(node)
+    node.destroy_node()
+    assert "echo" not in ros_graph.peer.get_node_names()

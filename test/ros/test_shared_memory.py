@@ -1,4 +1,4 @@
-"""Fast DDS's files: whose they are, and which may go."""
+"""Fast DDS's segments: whose they are, and which may go."""
 
 from __future__ import annotations
 
@@ -8,19 +8,26 @@ from pathlib import Path
 
 from edge_mm_ros.ros.shared_memory import locks_of, remove_orphans
 
+DEAD, LIVING, FOREIGN = (f"fastrtps_{digit * 16}" for digit in "0af")
+PORT = "fastrtps_port7411"
 
-def family(folder: Path, name: str) -> list[Path]:
-    paths = [folder / name, folder / f"sem.{name}_mutex", folder / f"{name}_el"]
+
+def files(folder: Path, name: str) -> list[Path]:
+    paths = [folder / name, folder / f"{name}_el"]
     for path in paths:
         path.write_bytes(b"")
     return paths
 
 
-def test_a_process_owns_the_locks_that_it_has_open(tmp_path: Path) -> None:
-    family(tmp_path, "fastrtps_port7411")
-    family(tmp_path, "fastrtps_foreign")
-    with (tmp_path / "fastrtps_port7411_el").open(), (tmp_path / "fastrtps_foreign").open():
-        assert locks_of(os.getpid(), tmp_path) == {tmp_path / "fastrtps_port7411_el"}
+def test_a_process_owns_the_segments_whose_locks_it_has_open(tmp_path: Path) -> None:
+    for name in (LIVING, FOREIGN, PORT):
+        files(tmp_path, name)
+    with (
+        (tmp_path / f"{LIVING}_el").open(),
+        (tmp_path / FOREIGN).open(),
+        (tmp_path / f"{PORT}_el").open(),  # its name is the next process's, too
+    ):
+        assert locks_of(os.getpid(), tmp_path) == {tmp_path / f"{LIVING}_el"}
     assert locks_of(os.getpid(), tmp_path) == set()
 
 
@@ -29,19 +36,18 @@ def test_a_process_that_has_ended_owns_nothing(tmp_path: Path) -> None:
 
 
 def test_only_what_nobody_holds_is_removed(tmp_path: Path) -> None:
-    dead = family(tmp_path, "fastrtps_dead")
-    living = family(tmp_path, "fastrtps_living")
-    foreign = family(tmp_path, "fastrtps_foreign")
-    with living[2].open() as lock:
+    dead = files(tmp_path, DEAD)
+    living = files(tmp_path, LIVING)
+    foreign = files(tmp_path, FOREIGN)
+    with living[1].open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        removed = remove_orphans([dead[2], living[2]])
+        removed = remove_orphans([dead[1], living[1]])
     assert sorted(removed) == sorted(dead)
     assert not any(path.exists() for path in dead)
     assert all(path.exists() for path in living + foreign)
 
 
-def test_a_port_that_a_peer_made_again_goes_without_its_lock(tmp_path: Path) -> None:
-    port, mutex, lock = family(tmp_path, "fastrtps_port7411")
+def test_what_an_orderly_end_has_removed_is_no_error(tmp_path: Path) -> None:
+    _, lock = files(tmp_path, DEAD)
     lock.unlink()
-    assert remove_orphans([lock]) == [port, mutex]
     assert remove_orphans([lock]) == []
