@@ -16,7 +16,13 @@ from edge_mm_ros.datatypes.odometry import Odometry
 from edge_mm_ros.datatypes.point_cloud import PointCloud
 from edge_mm_ros.datatypes.radar_scan import RadarScan
 from edge_mm_ros.datatypes.range_reading import RangeReading
-from edge_mm_ros.datatypes.safety import EventPhase, SafetyEvent, SafetyLevel, SafetyStatus
+from edge_mm_ros.datatypes.safety import (
+    EventPhase,
+    SafetyEvent,
+    SafetyLevel,
+    SafetyStatus,
+    ZoneStatus,
+)
 from edge_mm_ros.datatypes.sensor_state import SensorFault, SensorState
 from edge_mm_ros.datatypes.summary import Summary
 from edge_mm_ros.datatypes.transcript import SpokenWord, Transcript
@@ -56,4 +62,5 @@ __all__ = [
     "Transcript",
     "TrueObject",
     "ZoneCoverage",
+    "ZoneStatus",
 ]

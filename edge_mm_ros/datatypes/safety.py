@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 class SafetyLevel(Enum):
     """How safe it is, from good to bad; ``UNKNOWN`` where a needed sensor does not tell."""
@@ -81,3 +84,18 @@ class SafetyStatus:
     level: SafetyLevel
     stamp_ns: int
     reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class ZoneStatus:
+    """How one safety zone is at one time.
+
+    Attributes:
+        name: of the zone.
+        outline_m: float64 (m, 2), its corners on the ground, in the robot's frame.
+        level: the gravest that is told of it; clear only where it would be told.
+    """
+
+    name: str
+    outline_m: NDArray[np.float64]
+    level: SafetyLevel

@@ -11,6 +11,7 @@ from hri_msgs.msg import LiveSpeech
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import Range
 from vision_msgs.msg import Detection2DArray, Detection3DArray
+from visualization_msgs.msg import MarkerArray
 
 from edge_mm_ros.datatypes import Health, HealthLevel, InvalidInput, SafetyEvent, SafetyLevel
 from edge_mm_ros.nodes.running import run_node
@@ -29,6 +30,7 @@ from edge_mm_ros.ros.conversions.safety import events_to_msg, state_to_msg
 from edge_mm_ros.ros.conversions.sensor_states import sensor_state_from_status
 from edge_mm_ros.ros.conversions.speech import transcript_from_msg
 from edge_mm_ros.ros.conversions.stamps import to_ns
+from edge_mm_ros.ros.conversions.zone_markers import zones_to_msg
 from edge_mm_ros.ros.node import EdgeNode
 from edge_mm_ros.ros.qos import DIAGNOSTICS, EVENTS, LATCHED, RELIABLE, SENSOR
 from edge_mm_ros.ros.topics import Listener
@@ -43,7 +45,7 @@ _LEVELS = {
 
 
 class SafetyMonitorNode(EdgeNode):
-    """Publishes ``safety/events`` and ``safety/state`` after the rules of a file."""
+    """Publishes ``safety/events``, ``safety/state`` and ``safety/zones`` after a file's rules."""
 
     params_type = SafetyMonitorParams
 
@@ -60,6 +62,7 @@ class SafetyMonitorNode(EdgeNode):
         self._monitor = self._make_monitor()
         self._events = self.advertise(DiagnosticArray, "safety/events", EVENTS)
         self._state = self.advertise(DiagnosticStatus, "safety/state", LATCHED)
+        self._zones = self.advertise(MarkerArray, "safety/zones", RELIABLE)
 
     def on_activated(self) -> None:
         """Begin anew, with the rules as they are now, and listen to what they need."""
@@ -184,6 +187,10 @@ class SafetyMonitorNode(EdgeNode):
         assert self._monitor is not None
         if now_ns := self.arrived_ns():
             self._tell(self._monitor.tick(now_ns))
+            if self._zones.subscribers:
+                zones = self._monitor.zones(now_ns)
+                frame_id = self._monitor.rules.robot_frame
+                self._zones.publish(zones_to_msg(zones, frame_id, now_ns))
 
     def _clock_ns(self) -> int:
         """When it came; silence cannot be told from a clock that stands at 0."""

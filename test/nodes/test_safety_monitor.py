@@ -21,6 +21,7 @@ from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Range
 from vision_msgs.msg import Detection2DArray, Detection3DArray
+from visualization_msgs.msg import MarkerArray
 
 from edge_mm_ros.datatypes import (
     Coverage,
@@ -109,6 +110,7 @@ class Wired:
         self.state_messages: list[DiagnosticStatus] = graph.collect(
             DiagnosticStatus, "safety/state", LATCHED
         )
+        self.zone_markers: list[MarkerArray] = graph.collect(MarkerArray, "safety/zones", RELIABLE)
         self.diagnostics: list[Any] = graph.collect(DiagnosticArray, "/diagnostics", DIAGNOSTICS)
         self.node = graph.bring_up(monitor(graph, rules_file, cameras=cameras, **overrides))
         self.clock = graph.publisher(Clock, "/clock", DIAGNOSTICS)
@@ -334,10 +336,21 @@ def test_late_listeners_get_all_events_and_the_last_state(wired: Wired) -> None:
     wired.all_well(0.0, (3.0, 0.0))
     wired.all_well(1.0)
     wired.wait_events("in_bay-1 started", "in_bay-1 ended")
+    wired.wait_state(SafetyLevel.CLEAR)
     late_events = wired.graph.collect(DiagnosticArray, "safety/events", EVENTS)
     late_state = wired.graph.collect(DiagnosticStatus, "safety/state", LAST_ONE)
     wired.graph.spin_until(lambda: len(late_events) == 2 and late_state, what="the history")
     assert late_state[-1].message == "clear"
+
+
+def test_zones_are_drawn_as_they_are(wired: Wired) -> None:
+    for at_s, places, caption in ((0.0, (), "bay: clear"), (0.2, ((3.0, 0.0),), "bay: danger")):
+        wired.all_well(at_s, *places)
+        wired.zone_markers.clear()
+        wired.time(at_s + 0.1)
+        wired.graph.spin_until(lambda: bool(wired.zone_markers), what="the zones")
+        _, line, name = wired.zone_markers[-1].markers
+        assert (name.text, line.header.frame_id) == (caption, "base_link")
 
 
 @pytest.mark.parametrize("what", ["objects", "range", "speech"])

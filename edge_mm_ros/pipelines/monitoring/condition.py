@@ -9,6 +9,14 @@ from edge_mm_ros.datatypes import EventPhase, SafetyEvent, SafetyLevel
 from edge_mm_ros.params.safety_rules import ObjectRuleBase
 from edge_mm_ros.pipelines.stamps import NS_PER_S, to_ns
 
+# An unknown may hide a danger.
+GRAVEST_FIRST = (SafetyLevel.DANGER, SafetyLevel.UNKNOWN, SafetyLevel.CAUTION, SafetyLevel.CLEAR)
+
+
+def graver(one: SafetyLevel, other: SafetyLevel) -> SafetyLevel:
+    """The graver one of two levels."""
+    return min(one, other, key=GRAVEST_FIRST.index)
+
 
 @dataclass(frozen=True)
 class Timing:

@@ -38,6 +38,11 @@ class CoverageWatch:
         self._was_covered: set[str] = set()
         self._reasons: dict[str, str] = {}
 
+    @property
+    def uncovered(self) -> frozenset[str]:
+        """The zones that must be seen and are not, as told last."""
+        return frozenset(self._reasons)
+
     def reasons(self) -> list[str]:
         """Why zones are not covered, as told last."""
         return list(self._reasons.values())

@@ -26,9 +26,10 @@ class FallenEvidence:
         self._history.clear()
 
     def of_objects(self, objects: Objects, view: View) -> dict[str, Finding]:
-        """The evidence for each object after one more measurement."""
+        """The evidence for each object that is seen; what is only predicted adds none."""
         findings = {}
-        for subject, item in self._most_fallen(objects).items():
+        seen = [item for item in objects.objects if view.sees(item)]
+        for subject, item in self._most_fallen(seen).items():
             fallen = self._is_fallen(item)
             held, values = self._add(subject, fallen, objects.stamp_ns)
             who = view.name(item, self._rule.labels[0])
@@ -42,6 +43,7 @@ class FallenEvidence:
                 track_id=item.track_id,
                 sensor=",".join(item.sources),
                 supporting=item.sources,
+                last_seen=f"{who} was seen, but is not now",
             )
         self._forget_unseen(findings, objects.stamp_ns)
         return findings
@@ -49,10 +51,10 @@ class FallenEvidence:
     def _is_fallen(self, item: Object3D) -> bool:
         return item.label in self._rule.labels and item.score >= self._rule.minimum_score
 
-    def _most_fallen(self, objects: Objects) -> dict[str, Object3D]:
+    def _most_fallen(self, items: Iterable[Object3D]) -> dict[str, Object3D]:
         """One object for each subject: untracked ones share one, and a fallen one speaks for it."""
         chosen: dict[str, Object3D] = {}
-        for item in objects.objects:
+        for item in items:
             subject = subject_of(item)
             if subject not in chosen or (
                 self._is_fallen(item) and not self._is_fallen(chosen[subject])

@@ -19,9 +19,10 @@ from edge_mm_ros.datatypes import (
     SafetyStatus,
     SensorState,
     Transcript,
+    ZoneStatus,
 )
 from edge_mm_ros.params.safety_rules import KeywordRule, SafetyRules
-from edge_mm_ros.pipelines.monitoring.condition import RuleConditions
+from edge_mm_ros.pipelines.monitoring.condition import GRAVEST_FIRST, RuleConditions, graver
 from edge_mm_ros.pipelines.monitoring.coverage import CoverageWatch
 from edge_mm_ros.pipelines.monitoring.joining import Arrived, ObjectJoin, SourcesTold
 from edge_mm_ros.pipelines.monitoring.keywords import KeywordListener
@@ -248,11 +249,7 @@ class SafetyMonitor:
 
         Danger outranks unknown, which outranks caution: an unknown may hide a danger.
         """
-        reasons: dict[SafetyLevel, list[str]] = {
-            SafetyLevel.DANGER: [],
-            SafetyLevel.UNKNOWN: [],
-            SafetyLevel.CAUTION: [],
-        }
+        reasons: dict[SafetyLevel, list[str]] = {level: [] for level in GRAVEST_FIRST}
         for conditions in self._all_conditions():
             reasons[conditions.level] += conditions.reasons()
         reasons[SafetyLevel.UNKNOWN] += [
@@ -262,6 +259,24 @@ class SafetyMonitor:
         level = next((level for level, lines in reasons.items() if lines), SafetyLevel.CLEAR)
         lines = [f"{level.value}: {line}" for level, found in reasons.items() for line in found]
         return SafetyStatus(level, now_ns, tuple(dict.fromkeys(lines)))
+
+    def zones(self, now_ns: int) -> tuple[ZoneStatus, ...]:
+        """How each zone is now; a braking zone only while the robot's motion is known.
+
+        What nobody covers that must be covered is unknown, and so is every zone that would be
+        clear while what tells of objects, of coverage or of the robot's motion is silent.
+        """
+        needed = (OBJECTS, OBJECT_SOURCES, COVERAGE, self._odometry)
+        blind = any(w.faults(now_ns) for w in self._watches if w.source in needed)
+        unknown = (
+            {zone.name for zone in self.rules.all_zones} if blind else self._coverage.uncovered
+        )
+        return tuple(
+            replace(zone, level=graver(zone.level, SafetyLevel.UNKNOWN))
+            if zone.name in unknown
+            else zone
+            for zone in self._objects.zones(self._own)
+        )
 
     def _all_conditions(self) -> list[RuleConditions]:
         """The conditions of every rule but the watches."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_mm_ros.datatypes import Objects, SafetyEvent, SafetyLevel
+from edge_mm_ros.datatypes import Objects, SafetyEvent, SafetyLevel, ZoneStatus
 from edge_mm_ros.params.safety_rules import (
     FallenRule,
     MinimumDistanceRule,
@@ -18,13 +19,14 @@ from edge_mm_ros.params.safety_rules import (
     ZoneRule,
 )
 from edge_mm_ros.params.safety_zones import BrakingZone
-from edge_mm_ros.pipelines.monitoring.condition import Finding, RuleConditions, timing_of
+from edge_mm_ros.pipelines.monitoring.condition import Finding, RuleConditions, graver, timing_of
 from edge_mm_ros.pipelines.monitoring.fallen import FallenEvidence
 from edge_mm_ros.pipelines.monitoring.findings import (
     ObjectRule,
     View,
     findings_of_distance,
     findings_of_zone,
+    subject_of,
 )
 from edge_mm_ros.pipelines.monitoring.motion import OwnMotion, braking_outline
 from edge_mm_ros.pipelines.monitoring.motion_rules import (
@@ -50,6 +52,12 @@ class _Followed:
         self.predicted = RuleConditions(
             rule.name, rule.kind, SafetyLevel.UNKNOWN, timing, f"{rule.name}-predicted"
         )
+
+    @property
+    def level(self) -> SafetyLevel:
+        """The gravest that it tells now."""
+        told = (one.level for one in (self.seen, self.predicted) if one.reasons())
+        return reduce(graver, told, SafetyLevel.CLEAR)
 
     def update(self, findings: Mapping[str, Finding], stamp_ns: int) -> list[SafetyEvent]:
         seen: dict[str, Finding] = {}
@@ -102,6 +110,20 @@ class ObjectRules:
             *(conditions for _, conditions in self._fallen),
         ]
 
+    def zones(self, own: OwnMotion | None) -> list[ZoneStatus]:
+        """How each zone is by its rules; one whose outline is not known now is left out."""
+        levels = {zone.name: SafetyLevel.CLEAR for zone in self._rules.all_zones}
+        for followed in self._followed:
+            if isinstance(followed.rule, (ZoneRule, PredictedEntryRule)):
+                name = followed.rule.zone
+                levels[name] = graver(levels[name], followed.level)
+        outlines = ((name, level, self._corners_m(name, own)) for name, level in levels.items())
+        return [
+            ZoneStatus(name, corners_m, level)
+            for name, level, corners_m in outlines
+            if corners_m is not None
+        ]
+
     def forget(self) -> None:
         """Forget the evidence of falls."""
         for evidence, _ in self._fallen:
@@ -126,6 +148,9 @@ class ObjectRules:
         view = View(self._rules.names, lambda subject: False, sources_known)
         for evidence, conditions in self._fallen:
             found = evidence.of_objects(objects, view)
+            for subject in map(subject_of, objects.objects):
+                if subject not in found and conditions.started(subject):
+                    found[subject] = _kept(conditions.last(subject))
             events += conditions.update(found, objects.stamp_ns, EVIDENCE, complete=True)
         return events
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -142,6 +143,9 @@ class Bench:
     def reasons(self, at_s: float) -> tuple[str, ...]:
         return self.monitor.status(round(at_s * S)).reasons
 
+    def zones(self, at_s: float) -> dict[str, str]:
+        return {zone.name: zone.level.value for zone in self.monitor.zones(round(at_s * S))}
+
 
 # Coverage -------------------------------------------------------------------------------------
 
@@ -249,6 +253,51 @@ def test_a_rule_can_count_at_some_speeds_only() -> None:
     assert bench.level(0.6) is SafetyLevel.UNKNOWN
 
 
+# How the zones are ----------------------------------------------------------------------------
+
+
+def test_a_zone_is_as_grave_as_what_is_told_of_it() -> None:
+    bench = Bench(IN_BAY, SOON)
+    assert bench.zones(0.0) == {"bay": "unknown"}  # nothing was heard
+    bench.objects(0.0)
+    assert bench.zones(0.0) == {"bay": "clear"}
+    bench.objects(0.1, person(3.0, sources=()))
+    assert bench.zones(0.1) == {"bay": "unknown"}
+    bench.objects(0.2, person(0.5, velocity=(1.0, 0.0), track="2"), person(9.0))
+    bench.objects(0.7, person(0.5, velocity=(1.0, 0.0), track="2"), person(9.0))
+    assert bench.zones(0.7) == {"bay": "caution"}
+    bench.objects(0.8, person(3.0))
+    assert bench.zones(0.8) == {"bay": "danger"}
+    assert bench.tick(3.0) == ["stale_objects-1 started", "stale_objects/sources-1 started"]
+    assert bench.zones(3.0) == {"bay": "danger"}  # silence clears nothing
+
+
+def test_a_zone_that_must_be_covered_and_is_not_is_unknown() -> None:
+    bench = Bench(COVERED)
+    bench.objects(0.0)
+    bench.cover(0.0, 1.0)
+    assert bench.zones(0.0) == {"bay": "clear"}
+    bench.cover(0.1, 0.3)
+    assert bench.zones(0.1) == {"bay": "unknown"}
+    bench.objects(0.2, person(3.0))
+    assert bench.zones(0.2) == {"bay": "danger"}
+
+
+def test_a_braking_zone_is_where_it_is_at_this_speed() -> None:
+    rule = {"name": "stop", "kind": "zone", "zone": "brake"}
+    bench = Bench(rule, odometry="odom", braking_zones=[BRAKE])
+    bench.objects(0.0)
+    assert bench.zones(0.0) == {"bay": "unknown"}  # it has no place without a speed
+    bench.drive(0.0, 2.0)
+    zones = {zone.name: zone for zone in bench.monitor.zones(0)}
+    assert {name: zone.level.value for name, zone in zones.items()} == {
+        "bay": "clear",
+        "brake": "clear",
+    }
+    # From the front at 0.5 m: 0.5 s of reaction, braking with 2 m/s2, and 0.2 m.
+    assert zones["brake"].outline_m[:, 0].max() == pytest.approx(0.5 + 1.0 + 1.0 + 0.2)
+
+
 # Predicted objects ----------------------------------------------------------------------------
 
 
@@ -286,6 +335,30 @@ def test_a_danger_whose_object_is_lost_ends_after_the_hysteresis() -> None:
     bench.objects(0.1, person(3.0, sources=()))
     assert bench.objects(0.5) == []
     assert bench.objects(0.6) == ["in_bay-1 ended"]
+
+
+FALLEN = {"name": "fallen", "kind": "fallen", "enter_after_frames": 3, "leave_after_s": 0.5}
+
+
+def fallen(sources: tuple[str, ...] = ("camera:front",)) -> Object3D:
+    return replace(person(5.0, sources=sources), label="Fall")
+
+
+def test_a_prediction_is_no_evidence_of_a_fall() -> None:
+    bench = Bench(FALLEN)
+    bench.objects(0.0, fallen())
+    for step in range(1, 10):
+        assert bench.objects(step / 10, fallen(sources=())) == []
+
+
+def test_a_prediction_ends_no_fall() -> None:
+    bench = Bench(FALLEN)
+    for step in range(3):
+        bench.objects(step / 10, fallen())
+    for step in range(3, 20):
+        assert bench.objects(step / 10, person(5.0, sources=())) == []
+    assert bench.reasons(1.9) == ("danger: Fall 1 was seen, but is not now",)
+    assert bench.objects(2.4) == ["fallen-1 ended"]
 
 
 def test_where_nobody_tells_sensors_all_objects_count_as_seen() -> None:
