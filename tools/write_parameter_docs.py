@@ -58,17 +58,19 @@ def _rows(model: type[StrictModel], prefix: str = "", live: bool | None = None) 
         extra: dict[str, Any] = (
             dict(field.json_schema_extra) if isinstance(field.json_schema_extra, dict) else {}
         )
+        description = (field.description or "").replace("<", "\\<").replace("|", "\\|")
         if keyed_by := extra.get("keyed_by"):
             group = get_args(field.annotation)[1]
-            # One level: the names in another parameter are the keys of the group.
-            keys = f"<{keyed_by.rstrip('s')}>"
+            # One level: the names in other parameters are the keys of the group.
+            keys = "<sensor>" if "," in keyed_by else f"<{keyed_by.removesuffix('s')}>"
+            yield f"| `{prefix}{name}.{keys}` | | | | {description} |"
             yield from _rows(group, f"{name}.{keys}.", bool(extra.get("live")))
             continue
         if isinstance(field.annotation, type) and issubclass(field.annotation, StrictModel):
+            yield f"| `{prefix}{name}` | | | | {description} |"
             yield from _rows(field.annotation, f"{name}.", bool(extra.get("live")))
             continue
         is_live = bool(extra.get("live")) if live is None else live
-        description = (field.description or "").replace("<", "\\<").replace("|", "\\|")
         yield (
             f"| `{prefix}{name}` | `{_default(field)}` | {_limits(field)} | "
             f"{'yes' if is_live else ''} | {description} |"

@@ -33,14 +33,14 @@ def evaluate(
     ] = None,
     topic: Annotated[str, typer.Option(help="Topic of the objects.")] = "objects",
     match_distance: Annotated[
-        float, typer.Option(min=0.01, max=100.0, help="Furthest that a track may be off. [m]")
+        float, typer.Option(min=0.01, max=100.0, help="How far a track may be off, in metres.")
     ] = 2.0,
     max_distance: Annotated[
-        float, typer.Option(min=0.1, max=1000.0, help="Objects further away do not count. [m]")
+        float, typer.Option(min=0.1, max=1000.0, help="Longest distance of objects, in metres.")
     ] = 40.0,
     sensor: Annotated[
         list[str] | None,
-        typer.Option(help="Only what this sensor sees counts; may be given again. [any sensor]"),
+        typer.Option(help="Count only what this sensor sees; may be given again. Else any sensor."),
     ] = None,
 ) -> None:
     """Score the objects and safety events of a recording against ground truth."""

@@ -183,7 +183,7 @@ def warm(
     name: RunningName,
     node: NodeName = "",
     namespace: Namespace = "",
-    timeout: Annotated[float, typer.Option(min=1, help="Longest wait for an answer. [s]")] = 180.0,
+    timeout: Annotated[float, typer.Option(min=1, help="Longest wait, in seconds.")] = 180.0,
 ) -> None:
     """Let the running nodes that use a model load it now, by their service ~/load."""
     _ask(name, "load", node, namespace, timeout)
@@ -194,7 +194,7 @@ def unload(
     name: RunningName,
     node: NodeName = "",
     namespace: Namespace = "",
-    timeout: Annotated[float, typer.Option(min=1, help="Longest wait for an answer. [s]")] = 30.0,
+    timeout: Annotated[float, typer.Option(min=1, help="Longest wait, in seconds.")] = 30.0,
 ) -> None:
     """Let the running nodes that use a model give its memory back, by their service ~/unload.
 

@@ -41,7 +41,7 @@ def top(
     ] = False,
     namespace: Annotated[str, typer.Option(help="Show nodes of this namespace only.")] = "",
     wait: Annotated[
-        float, typer.Option(min=0.1, max=60.0, help="Longest wait for the first nodes. [s]")
+        float, typer.Option(min=0.1, max=60.0, help="Longest wait for the first nodes, in seconds.")
     ] = FIRST_WAIT_S,
 ) -> None:
     """Show the models of a running system: where they run, how fast, and what went wrong.

@@ -62,7 +62,7 @@ class TrackingParams(StrictModel):
         3, "A track is confirmed, and may coast, with so many hits ...", live=True, ge=1, le=100
     )
     confirm_of: int = parameter(
-        5, "... among so many pictures of the cameras that see it.", live=True, ge=1, le=60
+        5, "... among so many measurements of the sensors that see it.", live=True, ge=1, le=60
     )
     predicted_sigma_m: float = parameter(
         1.0,
