@@ -20,6 +20,8 @@ class PointCloud:
         frame_id: the sensor's frame.
         dropped: points of the message that were not finite and are left out.
         thinned: points that are left out on purpose, because the cloud was too large.
+        no_return: points of the message at the origin of its frame, which stand for beams without
+            an echo and are left out.
     """
 
     points_m: NDArray[np.float32]
@@ -27,6 +29,7 @@ class PointCloud:
     frame_id: str
     dropped: int = 0
     thinned: int = 0
+    no_return: int = 0
 
     def __post_init__(self) -> None:
         if self.points_m.ndim != 2 or self.points_m.shape[1] != 3:

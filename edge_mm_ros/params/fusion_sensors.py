@@ -36,13 +36,35 @@ class RangeNoise(StrictModel):
 
 
 class ObstacleParams(StrictModel):
-    """Where the robot's way is, in which things become objects that no camera has named."""
+    """Where the robot's way is, in which things become objects that no camera has named.
+
+    The zones of `zones_file` lie in the way, however small it is.
+    """
 
     ahead_m: float = parameter(
-        8.0, "How far ahead of the robot's frame.", unit="m", live=True, ge=0, le=1000
+        8.0,
+        "How far ahead of the robot's frame; further where zones_file has a zone there.",
+        unit="m",
+        live=True,
+        ge=0,
+        le=1000,
     )
-    behind_m: float = parameter(3.0, "How far behind.", unit="m", live=True, ge=0, le=1000)
-    aside_m: float = parameter(3.0, "How far to each side.", unit="m", live=True, ge=0, le=1000)
+    behind_m: float = parameter(
+        3.0,
+        "How far behind; further where zones_file has a zone there.",
+        unit="m",
+        live=True,
+        ge=0,
+        le=1000,
+    )
+    aside_m: float = parameter(
+        3.0,
+        "How far to each side; further where zones_file has a zone there.",
+        unit="m",
+        live=True,
+        ge=0,
+        le=1000,
+    )
     max_height_m: float = parameter(
         2.0,
         "What hangs higher above the ground is not in the way.",
@@ -55,7 +77,12 @@ class ObstacleParams(StrictModel):
         5, "Fewest points of a LiDAR or laser scanner that make one.", live=True, ge=1, le=10000
     )
     max_objects: int = parameter(
-        20, "Most of them that one measurement brings, nearest first.", live=True, ge=1, le=1000
+        20,
+        "Most of them that one measurement brings, nearest first; what is left out, and all beyond "
+        "it, counts as unseen.",
+        live=True,
+        ge=1,
+        le=1000,
     )
     footprint_front_m: float = parameter(
         0.0,

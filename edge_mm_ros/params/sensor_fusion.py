@@ -123,7 +123,12 @@ class SensorFusionParams(NodeParams):
         5, "Fewest LiDAR points that place an object.", live=True, ge=1, le=10000
     )
     max_range_m: float = parameter(
-        80.0, "Furthest object that is placed.", unit="m", live=True, gt=0, le=1000
+        80.0,
+        "Furthest object that is placed; cameras, LiDARs and laser scanners cover nothing beyond.",
+        unit="m",
+        live=True,
+        gt=0,
+        le=1000,
     )
     ground_z_m: float = parameter(
         0.0,

@@ -83,12 +83,43 @@ def test_a_cloud_has_three_columns() -> None:
 
 @pytest.mark.parametrize(
     ("range_m", "kind"),
-    [(math.nan, "not_a_number"), (0.01, "out_of_range"), (9.0, "out_of_range")],
+    [
+        (math.nan, "not_a_number"),
+        (0.01, "out_of_range"),
+        (9.0, "out_of_range"),
+        (0.0, "out_of_range"),
+    ],
 )
 def test_a_range_outside_its_own_limits_is_refused(range_m: float, kind: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         RangeReading(range_m, 0.02, 4.0, 0.5, 0, "sonar")
     assert refused.value.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("min_range_m", "max_range_m"),
+    [(0.02, math.inf), (math.inf, math.inf), (0.02, math.nan), (math.nan, 4.0), (4.0, 0.02)]
+    + [(-0.1, 4.0), (0.0, 0.0)],
+)
+def test_a_range_without_finite_limits_in_order_is_refused(
+    min_range_m: float, max_range_m: float
+) -> None:
+    with pytest.raises(InvalidInput, match="limits must be finite") as refused:
+        RangeReading(-math.inf, min_range_m, max_range_m, 0.5, 0, "sonar")
+    assert refused.value.kind == "range_limits"
+
+
+@pytest.mark.parametrize("degrees_or_worse", [15.0, math.nan, math.inf, -0.5])
+def test_a_range_with_a_cone_that_cannot_be_is_refused(degrees_or_worse: float) -> None:
+    with pytest.raises(InvalidInput, match="0 to 2 pi radians") as refused:
+        RangeReading(1.0, 0.02, 4.0, degrees_or_worse, 0, "sonar")
+    assert refused.value.kind == "field_of_view"
+
+
+def test_a_range_of_nothing_is_no_measurement() -> None:
+    with pytest.raises(InvalidInput, match="should give inf") as refused:
+        RangeReading(0.0, 0.0, 4.0, 0.5, 0, "sonar")
+    assert refused.value.kind == "out_of_range"
 
 
 @pytest.mark.parametrize("range_m", [math.inf, -math.inf, 0.02, 4.0])

@@ -240,6 +240,14 @@ def test_a_cloud_of_five_million_points_is_thinned_and_said_so(ros_graph: Any) -
     ros_graph.spin_until(lambda: any(one.detections for one in wired.heard), what="an object")
 
 
+def test_more_things_than_are_followed_are_told_with_the_mend(ros_graph: Any) -> None:
+    wired = Wired(ros_graph, **{"obstacles.max_objects": 1})
+    rows = [(0.05 * y, 0.05 * z) for y in range(-5, 6) for z in range(-6, 20)]
+    wired.feed(cloud(0, [(x, x - 4.0 + y, z) for x in (4.0, 6.0) for y, z in rows]))
+    entry = wired.wait_told("input /lidar/points too_many")
+    assert "2 things are in the way, more than obstacles.max_objects, 1" in entry.message
+
+
 class BrokenTree:
     """A tf buffer whose tree has a loop or a gap, or a transform that is none."""
 

@@ -24,19 +24,25 @@ def view_of_range(
     place: RigidTransform,
     heights: Heights,
     step_m: float,
+    reach_m: float,
 ) -> PolarView:
     """An ultrasonic cone: free before the echo, occupied at it, unseen behind.
 
     ``-inf`` is something nearer than the sensor can tell: the cone up to there is occupied, and
-    the rest unseen. ``inf`` is free up to the sensor's reach (REP-117).
+    the rest unseen. ``inf`` is free up to the sensor's reach (REP-117). A cone of a width that is
+    not told is no view.
 
     Args:
         reading: the reading.
         place: the robot's frame from the sensor's, x along the beam.
         heights: what is asked for.
         step_m: depth of a cell.
+        reach_m: how far it is asked for.
     """
-    view = nothing(place.translation_m, step_m, reading.max_range_m)
+    reach_m = min(reach_m, reading.max_range_m)
+    view = nothing(place.translation_m, step_m, reach_m)
+    if reading.field_of_view_rad == 0.0:
+        return view
     rings = view.seen.shape[1]
     half = reading.field_of_view_rad / 2.0
     middles = (np.arange(rings) + 0.5) * step_m
@@ -44,10 +50,9 @@ def view_of_range(
     if reading.range_m == -math.inf:
         occupied = in_cone & (middles <= max(reading.min_range_m, step_m))
         return PolarView(view.origin_m, step_m, occupied, occupied)
-    reach = min(reading.range_m, reading.max_range_m)
-    seen = in_cone & (middles >= reading.min_range_m) & (middles <= reach)
+    seen = in_cone & (middles >= reading.min_range_m) & (middles <= min(reading.range_m, reach_m))
     occupied = view.occupied
-    if math.isfinite(reading.range_m):
+    if reading.range_m <= reach_m:
         echo = min(int(reading.range_m / step_m), rings - 1)
         occupied = in_cone & (np.arange(rings) == echo)
     return PolarView(view.origin_m, step_m, seen | occupied, occupied)
@@ -90,10 +95,11 @@ def view_of_radar(
     above = points[:, 2] - heights.ground_z_m
     points = points[(above >= heights.clearance_m) & (above <= heights.tallest_m), :2]
     offset = points - view.origin_m
-    ring = (np.hypot(offset[:, 0], offset[:, 1]) / step_m).astype(np.intp)
-    near = ring < rings
+    ring = np.hypot(offset[:, 0], offset[:, 1]) / step_m
+    near = ring < rings  # before the cast: a far return may have no integer
     occupied = view.occupied.copy()
-    occupied[azimuth_of(offset[near, 0], offset[near, 1]), ring[near]] = True
+    azimuth = azimuth_of(offset[near, 0], offset[near, 1])
+    occupied[azimuth, ring[near].astype(np.intp)] = True
     seen = occupied
     if field_of_view_rad > 0.0 and max_range_m > 0.0:
         middles = (np.arange(rings) + 0.5) * step_m

@@ -100,7 +100,7 @@ def nearest_rings(
         return nearest
     offset = points_m - view.origin_m
     distance = np.hypot(offset[:, 0], offset[:, 1])
-    ring = np.minimum((distance / view.step_m).astype(np.intp), rings)
+    ring = np.minimum(distance / view.step_m, rings).astype(np.intp)
     azimuth = azimuth_of(offset[:, 0], offset[:, 1])
     if radii_m is None:
         np.minimum.at(nearest, azimuth, ring)

@@ -56,7 +56,8 @@ def view_of_cloud(
     turn = place.rotation.astype(np.float32)
     # By columns: for a matrix this thin, BLAS spends its time on starting threads.
     x, y, z = points[:, 0], points[:, 1], points[:, 2]
-    ends = [row[0] * x + row[1] * y + row[2] * z for row in turn]  # from the sensor on
+    with np.errstate(over="ignore", invalid="ignore"):  # of absurd coordinates, which show nothing
+        ends = [row[0] * x + row[1] * y + row[2] * z for row in turn]  # from the sensor on
     return _view(place, (ends[0], ends[1], ends[2]), None, heights, step_m, reach_m, echoes=2)
 
 
@@ -69,8 +70,8 @@ def view_of_scan(
 ) -> PolarView:
     """What a laser scanner's beams tell: the ground under each up to its echo.
 
-    ``inf`` is a beam that met nothing (REP-117), and NaN none at all. A scan without any echo is
-    no view: a covered scanner gives the same.
+    ``inf`` is a beam that met nothing (REP-117); NaN is none at all, nor is 0, which drivers give
+    without an echo. A scan without any echo is no view: a covered scanner gives the same.
 
     Args:
         scan: the scan.
@@ -80,7 +81,7 @@ def view_of_scan(
         reach_m: how far it is asked for.
     """
     ranges = scan.ranges_m.astype(np.float64)
-    echo = (ranges >= scan.min_range_m) & (ranges <= scan.max_range_m)
+    echo = (ranges >= scan.min_range_m) & (ranges <= scan.max_range_m) & (ranges > 0.0)
     sent = echo | np.isposinf(ranges)
     if not np.any(echo):
         return nothing(place.translation_m, step_m, reach_m)

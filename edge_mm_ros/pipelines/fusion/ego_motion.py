@@ -16,6 +16,7 @@ from edge_mm_ros.pipelines.stamps import JUMP_NS, NS_PER_S, to_ns
 _KEPT_S = 5.0
 _JUMP_M = 1.0  # no wheel slips so far between two messages
 _JUMP_RAD = 1.0
+_FAR_M = 1e5  # measurements beyond 1e6 m are refused
 _SMALL_RAD = 1e-6
 _NEARLY_HALF_RAD = 3.0
 
@@ -39,7 +40,9 @@ class EgoMotion:
     Between two estimates the robot is taken to move evenly, after the newest as its twist tells,
     for `timeout_s`. Then the frame goes along with the robot, so that objects are followed as the
     robot sees them move. Where the odometry comes back, or jumps, the frame is put in place anew:
-    nothing that is followed in it jumps.
+    nothing that is followed in it jumps. Its origin is never far from the robot: where the
+    odometry begins far from its own, as on a map, the frame begins at the robot; where the robot
+    has gone too far, it begins there anew, and what is followed is found anew.
 
     Args:
         timeout_s: how long the newest estimate holds.
@@ -62,10 +65,12 @@ class EgoMotion:
 
         Returns:
             one clause where it does not go on from the last one: its stamp jumped back, and all
-            earlier ones are forgotten, or the robot did; it is then where it was. Else nothing.
+            earlier ones are forgotten, or the robot did; it is then where it was. The same where
+            it contradicts what is known of its time, and is left out, and where the frame begins
+            anew. Else nothing.
         """
         if not self._poses:
-            if self._waited:
+            if self._waited or _is_far(odometry.pose):
                 self._anchor(odometry, RigidTransform.identity())
             self._poses.append(self._placed(odometry))
             return ""
@@ -78,9 +83,11 @@ class EgoMotion:
             return f"its stamps jumped back by {-elapsed_ns / NS_PER_S:.1f} s"
         if odometry.stamp_ns < self._anchored_ns:
             return ""  # it is told in a frame that holds no more
-        why = self._go_on(last, odometry) if elapsed_ns > 0 else ""
+        if elapsed_ns <= 0:
+            return self._add_late(odometry, -elapsed_ns / NS_PER_S)
+        why = self._go_on(last, odometry)
         self._insert(self._placed(odometry))
-        return why
+        return self._draw_near() or why
 
     def add_turn_rate(self, stamp_ns: int, rate_radps: NDArray[np.float64], *, alone: bool) -> str:
         """Take a turn rate.
@@ -104,7 +111,8 @@ class EgoMotion:
             if elapsed_s > self.timeout_s:
                 elapsed_s = 0.0  # how it turned meanwhile is not known
             mean = (last.turn_rate_radps + rate_radps) / 2.0
-            turned = _ahead(replace(last, turn_rate_radps=mean), elapsed_s)
+            turned = _ahead(last.pose, Twist(last.velocity_mps, mean), elapsed_s)
+            turned = self._fixed_from_odom.inverse() @ turned  # `add` places it
         still, unknown = np.zeros(3), np.zeros((6, 6))
         reading = Odometry(turned, still, rate_radps, unknown, unknown, stamp_ns, "", "")
         return self.add(reading)
@@ -128,7 +136,7 @@ class EgoMotion:
         place = bisect_left(self._poses, stamp_ns, key=lambda one: one.stamp_ns)
         if place == len(self._poses):
             gap_s = (stamp_ns - self._poses[-1].stamp_ns) / NS_PER_S
-            return _ahead(self._newest(), min(gap_s, self.timeout_s))
+            return _ahead(self._poses[-1].pose, self._newest_twist(), min(gap_s, self.timeout_s))
         after = self._poses[place]
         if after.stamp_ns == stamp_ns:
             return after.pose
@@ -137,7 +145,7 @@ class EgoMotion:
             share = (stamp_ns - before.stamp_ns) / (after.stamp_ns - before.stamp_ns)
             return _between(before.pose, after.pose, share)
         gap_s = (after.stamp_ns - stamp_ns) / NS_PER_S
-        return _ahead(after, -min(gap_s, self.timeout_s))
+        return _ahead(after.pose, _twist_of(after), -min(gap_s, self.timeout_s))
 
     def twist_at(self, stamp_ns: int) -> Twist:
         """How the robot moves against the frame of `pose_at` at a time."""
@@ -145,8 +153,7 @@ class EgoMotion:
             return Twist(np.zeros(3), np.zeros(3))
         place = bisect_left(self._poses, stamp_ns, key=lambda one: one.stamp_ns)
         if place == len(self._poses):
-            near = self._newest()
-            return Twist(near.velocity_mps, near.turn_rate_radps)
+            return self._newest_twist()
         after = self._poses[place]
         before = self._poses[max(place - 1, 0)]
         span_ns = max(after.stamp_ns - before.stamp_ns, 1)
@@ -156,17 +163,17 @@ class EgoMotion:
             before.turn_rate_radps + share * (after.turn_rate_radps - before.turn_rate_radps),
         )
 
-    def _newest(self) -> Odometry:
-        """The newest estimate, with the turn rate of the IMU where that is newer."""
+    def _newest_twist(self) -> Twist:
+        """That of the newest estimate, with the turn rate of the IMU where that is newer."""
         newest = self._poses[-1]
         if self._turn is not None and self._turn[0] > newest.stamp_ns:
-            return replace(newest, turn_rate_radps=self._turn[1])
-        return newest
+            return Twist(newest.velocity_mps, self._turn[1])
+        return _twist_of(newest)
 
     def _go_on(self, last: Odometry, odometry: Odometry) -> str:
         """Put the frame in place anew where a new estimate does not go on from the last one."""
         elapsed_s = (odometry.stamp_ns - last.stamp_ns) / NS_PER_S
-        expected = _ahead(last, min(elapsed_s, self.timeout_s))
+        expected = _ahead(last.pose, _twist_of(last), min(elapsed_s, self.timeout_s))
         if elapsed_s > self.timeout_s:
             held_ns = last.stamp_ns + to_ns(self.timeout_s)
             still = np.zeros(3)
@@ -181,13 +188,48 @@ class EgoMotion:
             )
             self._anchor(odometry, expected)
             return ""
-        gap = expected.inverse() @ self._placed(odometry).pose
+        if jump := self._jump(expected, odometry, elapsed_s):
+            self._anchor(odometry, expected)
+            return f"it jumped by {jump}"
+        return ""
+
+    def _add_late(self, odometry: Odometry, late_s: float) -> str:
+        """Take an estimate of a time that is known, where it agrees; of two of one time the first.
+
+        Which of two that contradict each other is right cannot be told: the frame stays where
+        it is.
+        """
+        stamp_ns = odometry.stamp_ns
+        if jump := self._jump(self.pose_at(stamp_ns), odometry, late_s):
+            return (
+                f"it lies {jump} from where the robot is known to have been then, and is left out"
+            )
+        place = bisect_left(self._poses, stamp_ns, key=lambda one: one.stamp_ns)
+        if self._poses[place].stamp_ns != stamp_ns:
+            self._insert(self._placed(odometry))
+        return ""
+
+    def _jump(self, expected: RigidTransform, odometry: Odometry, elapsed_s: float) -> str:
+        """How far an estimate lies from an expected pose; nothing where that may be."""
+        gap = expected.inverse() @ self._fixed_from_odom @ odometry.pose
         moved_m = float(np.linalg.norm(gap.translation_m))
         turned_rad = float(np.linalg.norm(_turn_of(gap.rotation)))
         if moved_m > _JUMP_M * (1.0 + elapsed_s) or turned_rad > _JUMP_RAD * (1.0 + elapsed_s):
-            self._anchor(odometry, expected)
-            return f"it jumped by {moved_m:.1f} m and {turned_rad:.2f} rad"
+            return f"{moved_m:.1f} m and {turned_rad:.2f} rad"
         return ""
+
+    def _draw_near(self) -> str:
+        """Let the frame begin anew at the robot where that has gone too far; history follows."""
+        newest = self._poses[-1].pose
+        if not _is_far(newest):
+            return ""
+        shift = RigidTransform(np.eye(3), -newest.translation_m)
+        self._fixed_from_odom = shift @ self._fixed_from_odom
+        self._poses = [replace(one, pose=shift @ one.pose) for one in self._poses]
+        return (
+            f"more than {_FAR_M / 1000.0:g} km from where it began, the frame of the objects "
+            "begins anew, and each gets a new id"
+        )
 
     def _anchor(self, odometry: Odometry, pose: RigidTransform) -> None:
         """Lay the frame so that the robot is at `pose` where the odometry has it elsewhere."""
@@ -206,11 +248,19 @@ class EgoMotion:
             del self._poses[0]
 
 
-def _ahead(odometry: Odometry, seconds: float) -> RigidTransform:
+def _is_far(pose: RigidTransform) -> bool:
+    return math.hypot(*pose.translation_m.tolist()) > _FAR_M
+
+
+def _twist_of(odometry: Odometry) -> Twist:
+    return Twist(odometry.velocity_mps, odometry.turn_rate_radps)
+
+
+def _ahead(pose: RigidTransform, twist: Twist, seconds: float) -> RigidTransform:
     """The pose some time later, at a steady twist."""
-    half = _turned(odometry.turn_rate_radps * (seconds / 2.0))
-    step = RigidTransform(half @ half, half @ odometry.velocity_mps * seconds)
-    return odometry.pose @ step
+    half = _turned(twist.turn_rate_radps * (seconds / 2.0))
+    step = RigidTransform(half @ half, half @ twist.velocity_mps * seconds)
+    return pose @ step
 
 
 def _between(one: RigidTransform, other: RigidTransform, share: float) -> RigidTransform:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_mm_ros.datatypes import RigidTransform
+from edge_mm_ros.datatypes import InvalidInput, RigidTransform
 from edge_mm_ros.pipelines.tracking import UNKNOWN_LABEL, Birth, Measurement, RadialVelocity
 
 _ON_THE_GROUND = np.diag([1.0, 1.0, 0.0])
@@ -105,3 +106,19 @@ class Finding:
             self.lead_s,
             self.moved_m,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What one measurement shows without a camera.
+
+    Attributes:
+        things: nearest first.
+        complete_m: up to this distance from the sensor, on the plan, nothing that may begin an
+            object was left out.
+        limit: what was left out, and the mend; None where nothing was.
+    """
+
+    things: tuple[Finding, ...]
+    complete_m: float = math.inf
+    limit: InvalidInput | None = None

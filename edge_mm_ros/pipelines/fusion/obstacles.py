@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_mm_ros.datatypes import RigidTransform
+from edge_mm_ros.datatypes import InvalidInput, RigidTransform
 from edge_mm_ros.params.fusion_sensors import ObstacleParams
 from edge_mm_ros.pipelines.fusion.class_sizes import depth_of
 from edge_mm_ros.pipelines.fusion.clustering import clusters_of
-from edge_mm_ros.pipelines.fusion.finding import Finding
+from edge_mm_ros.pipelines.fusion.finding import Finding, Found
 from edge_mm_ros.pipelines.fusion.flat_tops import with_tops
 from edge_mm_ros.pipelines.fusion.shadows import Outline, hidden_beyond_m, outline_of
 from edge_mm_ros.pipelines.tracking import Birth
@@ -30,6 +33,57 @@ _SLIVER_M = 0.15  # what shows so little beside a nearer thing may be an edge of
 _MOST_HIDDEN_M = 1.0
 _TOUCH_M = 0.2  # what stands half a metre from a wall, or from somebody, is a thing of its own
 _LARGEST_M = 5.0  # what is longer, as a wall, is told in pieces
+_MOST_CLUSTERS = 100  # the nearest; more cost too much time
+_ACROSS_M = 0.5  # what stands in a zone may be placed so far beyond its edge
+
+
+def way_with_zones(
+    way: ObstacleParams, zones: Iterable[Sequence[tuple[float, float]]]
+) -> ObstacleParams:
+    """A way that holds zones, too: a zone in which nothing may begin would look empty.
+
+    Args:
+        way: as configured.
+        zones: polygons in the robot's frame.
+    """
+    corners = np.array([corner for polygon in zones for corner in polygon]).reshape(-1, 2)
+    if not len(corners):
+        return way
+    low, high = corners.min(axis=0) - _ACROSS_M, corners.max(axis=0) + _ACROSS_M
+    return way.model_copy(
+        update={
+            "ahead_m": max(way.ahead_m, float(high[0])),
+            "behind_m": max(way.behind_m, -float(low[0])),
+            "aside_m": max(way.aside_m, float(high[1]), -float(low[1])),
+        }
+    )
+
+
+def way_reach_m(way: ObstacleParams) -> float:
+    """How far from the robot's origin its way reaches, to the furthest corner."""
+    return math.hypot(max(way.ahead_m, way.behind_m), way.aside_m)
+
+
+def limit_of(complete_m: float, way: ObstacleParams, begun: int) -> InvalidInput | None:
+    """What a limit left out, as `Found` tells it.
+
+    Args:
+        complete_m: where it begins; ``inf`` where nothing was left out.
+        way: where the way is, and how much it may bring.
+        begun: how many things the way has been found to hold.
+    """
+    if complete_m == math.inf:
+        return None
+    unseen = f"what lies further than {complete_m:.1f} m from the sensor may begin no object, and "
+    unseen += "counts as unseen"
+    if begun > way.max_objects:
+        line = (
+            f"{begun} things are in the way, more than obstacles.max_objects, {way.max_objects}: "
+            f"{unseen}; raise max_objects"
+        )
+    else:
+        line = f"it shows more than can be looked at in time: {unseen}; make the way smaller"
+    return InvalidInput("too_many", line)
 
 
 def in_the_way(
@@ -64,7 +118,7 @@ def obstacles_of(
     ground_z_m: float,
     plan_from_robot: RigidTransform | None,
     flat: bool = False,
-) -> tuple[Finding, ...]:
+) -> Found:
     """Clusters of points as things without a class.
 
     Those in the robot's way may begin objects; those elsewhere, only where they are whole things,
@@ -91,8 +145,14 @@ def obstacles_of(
         cell_m=_TOUCH_M,
         max_height_m=ground_z_m + way.max_height_m,
         max_extent_m=_LARGEST_M,
+        max_clusters=_MOST_CLUSTERS,
         plan_from_robot=plan_from_robot,
     )
+    complete_m = math.inf
+    if len(clusters) == _MOST_CLUSTERS:
+        last_m = _nearest_m(points[clusters[-1].members])
+        if last_m < way_reach_m(way):
+            complete_m = max(last_m - float(np.hypot(*sensor_m[:2])), 0.0)
     things, outlines = [], []
     for cluster in with_tops(points, clusters):
         members = points[cluster.members]
@@ -114,6 +174,8 @@ def obstacles_of(
         elif not whole:
             continue
         birth = Birth.CONFIRMED if inside and begun <= way.max_objects else Birth.NEVER
+        if inside and begun > way.max_objects:
+            complete_m = min(complete_m, _nearest_m(part - sensor_m))
         found.append(
             _finding(
                 part,
@@ -126,7 +188,12 @@ def obstacles_of(
                 birth=birth,
             )
         )
-    return tuple(found)
+    return Found(tuple(found), complete_m, limit_of(complete_m, way, begun))
+
+
+def _nearest_m(points_m: NDArray[np.floating]) -> float:
+    """The least distance of points (n, 3), n at least 1, from the origin on the plan."""
+    return float(np.hypot(points_m[:, 0], points_m[:, 1]).min())
 
 
 def _sides(

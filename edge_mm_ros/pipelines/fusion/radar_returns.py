@@ -13,8 +13,8 @@ from scipy.spatial import cKDTree
 from edge_mm_ros.datatypes import RadarScan, RigidTransform
 from edge_mm_ros.params.fusion_sensors import ObstacleParams, RadarNoise
 from edge_mm_ros.pipelines.fusion.ego_motion import Twist
-from edge_mm_ros.pipelines.fusion.finding import Finding
-from edge_mm_ros.pipelines.fusion.obstacles import in_the_way, itself
+from edge_mm_ros.pipelines.fusion.finding import Finding, Found
+from edge_mm_ros.pipelines.fusion.obstacles import in_the_way, itself, limit_of, way_reach_m
 from edge_mm_ros.pipelines.tracking import Birth, RadialVelocity
 
 _SCORE = 0.5  # that a few returns are something solid
@@ -44,7 +44,7 @@ def things_of(
     *,
     source: str,
     ground_z_m: float,
-) -> tuple[Finding, ...]:
+) -> Found:
     """Returns, gathered by object, what stands apart from what moves.
 
     A return's speed over the ground along its ray is its Doppler velocity less what the sensor's
@@ -65,7 +65,7 @@ def things_of(
         things in the robot's frame, nearest first.
     """
     if not len(scan):
-        return ()
+        return Found(())
     nearest = np.argsort(scan.range_m, kind="stable")[:_MOST_RETURNS]
     azimuth, elevation = scan.azimuth_rad[nearest], scan.elevation_rad[nearest]
     distance, doppler = scan.range_m[nearest], scan.doppler_mps[nearest]
@@ -91,9 +91,16 @@ def things_of(
     covariances = _covariances(centres, counts, place, noise)
     found = []
     begun = 0
+    distance_m = distance * np.hypot(rays[:, 0], rays[:, 1])
+    complete_m = math.inf
+    sensor_reach_m = way_reach_m(way) + float(np.linalg.norm(place.translation_m))
+    if len(scan) > _MOST_RETURNS and distance[-1] < sensor_reach_m:
+        complete_m = float(distance_m[-1])
     for members, centre, covariance in zip(groups, centres, covariances, strict=True):
         begun += bool(in_way[members[0]])
         born = bool(in_way[members[0]]) and begun <= way.max_objects
+        if begun > way.max_objects and in_way[members[0]]:
+            complete_m = min(complete_m, float(distance_m[members].min()))
         speeds = doppler[members].tolist()
         mean = sum(speeds) / len(speeds)
         spread = sum((speed - mean) ** 2 for speed in speeds) / len(speeds)
@@ -111,7 +118,7 @@ def things_of(
                 seen_from_m=place.translation_m,
             )
         )
-    return tuple(found)
+    return Found(tuple(found), complete_m, limit_of(complete_m, way, begun))
 
 
 def _gathered(

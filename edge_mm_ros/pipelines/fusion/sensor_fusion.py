@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -26,7 +27,7 @@ from edge_mm_ros.params.sensor_fusion import SensorFusionParams
 from edge_mm_ros.pipelines.fusion.arrivals import Arrival, ArrivalDesk, Measured, topic_of
 from edge_mm_ros.pipelines.fusion.clustering import raised_points
 from edge_mm_ros.pipelines.fusion.echoes import echo_of
-from edge_mm_ros.pipelines.fusion.finding import Finding
+from edge_mm_ros.pipelines.fusion.finding import Finding, Found
 from edge_mm_ros.pipelines.fusion.frustum import PlacedCloud
 from edge_mm_ros.pipelines.fusion.kept_clouds import KeptClouds
 from edge_mm_ros.pipelines.fusion.laser_points import laser_points
@@ -51,12 +52,14 @@ class FusionResult:
         refused: why a detection has no place, one for each.
         clouds: of a picture, for each LiDAR and laser scanner the offset in seconds of the cloud
             that was used; None where none was close enough in time.
+        complete_m: see `Found`.
     """
 
     objects: Objects
     placed: tuple[tuple[str, ...], ...]
     refused: tuple[InvalidInput, ...] = ()
     clouds: Mapping[str, float | None] | None = None
+    complete_m: float = math.inf
 
 
 class SensorFusion:
@@ -72,7 +75,8 @@ class SensorFusion:
     Args:
         params: sensors, limits and uncertainties.
         on_notice: told a topic and what is not as it should be, where the measurement is used all
-            the same (``stamp_jump``, ``odometry_jump``, ``no_odometry``, ``giant_cloud``).
+            the same (``stamp_jump``, ``odometry_jump``, ``no_odometry``, ``giant_cloud``,
+            ``too_many``).
         on_arrival: told of every measurement before it is used; may refuse it by InvalidInput.
         on_measured: told what a measurement says of objects before the tracks are corrected by
             it; may refuse it by InvalidInput.
@@ -92,7 +96,13 @@ class SensorFusion:
         self._on_measured = on_measured
         self._usable = usable
         self._tracker = Tracker(_settings(params))
-        self._desk = ArrivalDesk(params, on_notice, on_arrival)
+        self._desk = ArrivalDesk(
+            params,
+            on_notice,
+            on_arrival,
+            lambda: self._tracker.tracks.stamp_ns,
+            self._tracker.reset,
+        )
         self._pictures = PicturePlacing()
         self._log = PictureLog()
         self._clouds = KeptClouds()
@@ -163,6 +173,11 @@ class SensorFusion:
         """
         return self._own.pose_at(stamp_ns)
 
+    def too_late(self, stamp_ns: int) -> bool:
+        """Whether a measurement of that time is older than the newest by more than the horizon."""
+        late_ns = self._tracker.tracks.stamp_ns - stamp_ns
+        return late_ns > to_ns(self.params.tracking.horizon_s)
+
     # Sensors -------------------------------------------------------------------------------------
 
     def add_cloud(
@@ -223,7 +238,7 @@ class SensorFusion:
             plan_from_robot=self.pose_at(arrival.stamp_ns),
             flat=arrival.kind == "laser",
         )
-        return self._apply(arrival, found)
+        return self._apply_found(arrival, found)
 
     def add_radar(
         self, radar: str, scan: RadarScan, robot_from_radar: RigidTransform
@@ -241,7 +256,7 @@ class SensorFusion:
             source=arrival.source,
             ground_z_m=params.ground_z_m,
         )
-        return self._apply(arrival, found)
+        return self._apply_found(arrival, found)
 
     def add_range(
         self, ultrasonic: str, reading: RangeReading, robot_from_sensor: RigidTransform
@@ -315,10 +330,8 @@ class SensorFusion:
     # All measurements ----------------------------------------------------------------------------
 
     def _begin(self, arrival: Arrival, effect: str) -> bool:
-        """Look at an arrival's stamp; tells whether it jumped back."""
-        jumped = self._desk.jumped_back(arrival, effect)
-        if jumped and self._desk.time_begins_anew(self._tracker.tracks.stamp_ns):
-            self._tracker.reset()
+        """Tell what is wrong with an arrival's time; returns whether its stamp jumped back."""
+        jumped = self._desk.tell_jump(arrival, effect)
         self._own.tell_gap(arrival)
         return jumped
 
@@ -341,6 +354,12 @@ class SensorFusion:
             except InvalidInput as error:
                 refused.append(error)
         return Scan(arrival.source, arrival.stamp_ns, tuple(fixed), content), refused
+
+    def _apply_found(self, arrival: Arrival, found: Found) -> FusionResult:
+        """Correct the tracks by what is found without a camera; a limit that it met is told."""
+        if found.limit is not None:
+            self._on_notice(topic_of(arrival.kind, arrival.sensor), found.limit)
+        return replace(self._apply(arrival, found.things), complete_m=found.complete_m)
 
     def _apply(
         self, arrival: Arrival, findings: Sequence[Finding], content: bytes = b""

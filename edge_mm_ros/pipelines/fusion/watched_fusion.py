@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from edge_mm_ros.datatypes import (
     Coverage,
@@ -33,6 +37,7 @@ from edge_mm_ros.pipelines.free_space import (
 from edge_mm_ros.pipelines.fusion.arrivals import Arrival, Measured
 from edge_mm_ros.pipelines.fusion.comparison import expected_in_view, gaps_to_others
 from edge_mm_ros.pipelines.fusion.expected_echoes import ExpectedEchoes
+from edge_mm_ros.pipelines.fusion.obstacles import way_with_zones
 from edge_mm_ros.pipelines.fusion.sensor_fusion import FusionResult, SensorFusion
 from edge_mm_ros.pipelines.sensor_watch import SensorWatch, WatchedSensor, content_of
 from edge_mm_ros.pipelines.stamps import Beat, to_ns
@@ -88,6 +93,8 @@ class WatchedFusion:
         self._on_sensor = on_sensor
         self._on_objects = on_objects
         self._on_coverage = on_coverage
+        self._zones = dict(zones)
+        params = self._with_zones(params)
         watched = _watched(params)
         self._watch = SensorWatch(
             watched, params.watch, params.clock_tolerance_s, self._note_change
@@ -105,6 +112,7 @@ class WatchedFusion:
         self._objects = Objects((), 0, params.robot_frame)
         self._beat = Beat(to_ns(BEAT_S))
         self._told_ns: int | None = None
+        self._arrived: Arrival | None = None
         self.looks = bool(zones)
         self.fusion = SensorFusion(
             params,
@@ -116,13 +124,16 @@ class WatchedFusion:
 
     @property
     def params(self) -> SensorFusionParams:
-        """Sensors and limits; new ones count from the next measurement on."""
+        """Sensors and limits, the way widened to hold the zones.
+
+        New ones count from the next measurement on.
+        """
         return self.fusion.params
 
     @params.setter
     def params(self, params: SensorFusionParams) -> None:
-        before = self.params
-        if (params.free_space, params.ground_z_m) != (before.free_space, before.ground_z_m):
+        params, before = self._with_zones(params), self.params
+        if _ground_of(params) != _ground_of(before):
             self._cameras.clear()
         self.fusion.params = params
         self._watch.params = params.watch
@@ -148,6 +159,8 @@ class WatchedFusion:
             InvalidInput: it is left out.
         """
         result: FusionResult = getattr(self.fusion, _METHODS[kind])(sensor, value, place)
+        if self.looks and self._arrived is not None:  # what was refused has shown nothing
+            self._look(self._arrived, self._now_ns(), result.complete_m)
         since_ns = result.objects.stamp_ns - self._objects.stamp_ns
         if kind == "camera" or not 0 <= since_ns < to_ns(self.params.objects_period_s):
             self._objects = result.objects
@@ -195,6 +208,10 @@ class WatchedFusion:
             self._names.__getitem__,
         )
 
+    def _with_zones(self, params: SensorFusionParams) -> SensorFusionParams:
+        way = way_with_zones(params.obstacles, self._zones.values())
+        return params.model_copy(update={"obstacles": way})
+
     # Hooks of the fusion -------------------------------------------------------------------------
 
     def _notice(self, topic: str, notice: InvalidInput) -> None:
@@ -215,9 +232,11 @@ class WatchedFusion:
         timing = self.params.sensor_timing.get(arrival.sensor, SensorTiming())
         unset = arrival.stamp_ns + to_ns(timing.time_offset_s) == 0
         stamp_ns = 0 if unset else arrival.stamp_ns
-        self._watch.arrive(arrival.source, stamp_ns, now_ns, content_of(arrival.content))
-        if self.looks and _sees(arrival.source):
-            self._look(arrival, now_ns)
+        late = _sees(arrival.source) and self.fusion.too_late(arrival.stamp_ns)
+        content = content_of(arrival.content)
+        self._watch.arrive(arrival.source, stamp_ns, now_ns, content, late=late)
+        if _sees(arrival.source):
+            self._arrived = arrival
 
     def _on_measured(self, measured: Measured) -> None:
         arrival, now_ns = measured.arrival, self._now_ns()
@@ -250,10 +269,15 @@ class WatchedFusion:
         found = len(arrival.content)  # type: ignore[arg-type]
         return found, 0 if found else expected_in_view(measured, ground.shows, source_s)
 
-    def _look(self, arrival: Arrival, now_ns: int) -> None:
+    def _look(self, arrival: Arrival, now_ns: int, complete_m: float) -> None:
+        """Keep what a measurement sees, up to where all that it shows could begin objects."""
         view = self._view(arrival, now_ns)
         if view is None:
             return
+        if complete_m < math.inf:
+            known = np.arange(view.seen.shape[1]) < int(complete_m / view.step_m)
+            # What is occupied beyond still hides from the cameras what is behind it.
+            view = replace(view, seen=view.seen & known)
         pose = self.fusion.pose_at(arrival.stamp_ns)
         timeout_s = self.params.timeout_of(arrival.kind, arrival.sensor)
         # A clock that runs ahead does not make a look last longer.
@@ -274,11 +298,11 @@ class WatchedFusion:
         )
         step_m, reach_m = self._map.step_m, self._map.view_reach_m
         if isinstance(content, PointCloud):
-            return view_of_cloud(content, place, heights, step_m, reach_m)
+            return view_of_cloud(content, place, heights, step_m, self._placed_reach_m(place))
         if isinstance(content, LaserScan):
-            return view_of_scan(content, place, heights, step_m, reach_m)
+            return view_of_scan(content, place, heights, step_m, self._placed_reach_m(place))
         if isinstance(content, RangeReading):
-            return view_of_range(content, place, heights, step_m)
+            return view_of_range(content, place, heights, step_m, reach_m)
         if isinstance(content, RadarScan):
             given = params.radar_view.get(arrival.sensor, RadarView())
             return view_of_radar(
@@ -311,9 +335,19 @@ class WatchedFusion:
                 ground_z_m=self.params.ground_z_m,
                 person_height_px=self.params.free_space.person_height_px,
                 step_m=self._map.step_m,
-                reach_m=self._map.view_reach_m,
+                reach_m=self._placed_reach_m(arrival.place),
             )
         return known
+
+    def _placed_reach_m(self, place: RigidTransform) -> float:
+        """How far about a sensor its views reach; what is not placed has not been looked for."""
+        placed_m = self.params.max_range_m - float(np.hypot(*place.translation_m[:2]))
+        return min(self._map.view_reach_m, max(placed_m, 0.0))
+
+
+def _ground_of(params: SensorFusionParams) -> tuple[object, ...]:
+    """What the ground that a camera shows depends on."""
+    return params.free_space, params.ground_z_m, params.max_range_m
 
 
 def _sees(source: str) -> bool:

@@ -38,9 +38,10 @@ WELL = Verdict(SensorFault.NONE, "measures")
 class ArrivalWatch:
     """Follows the arrivals of one sensor.
 
-    A measurement is good that is new and whose stamp goes on and fits the clock. Where none is
-    good for the timeout, what came instead tells the fault. Times of arrival are those of a clock
-    that all sensors share; the first call of `verdict` begins the wait for the first measurement.
+    A measurement is good that is new, not too late, and whose stamp goes on and fits the clock.
+    Where none is good for the timeout, what came instead tells the fault. Times of arrival are
+    those of a clock that all sensors share; the first call of `verdict` begins the wait for the
+    first measurement.
     """
 
     def __init__(self) -> None:
@@ -76,6 +77,7 @@ class ArrivalWatch:
         *,
         tolerance_ns: int,
         lag_limit_ns: int | None,
+        late: bool = False,
     ) -> bool:
         """One measurement came.
 
@@ -85,6 +87,7 @@ class ArrivalWatch:
             content: a digest of its data; None where equal data may come again.
             tolerance_ns: how far stamps may lie ahead of the clock.
             lag_limit_ns: how far they may lie behind it; None where nothing tells.
+            late: whether it is too late for the objects to be corrected by it.
 
         Returns:
             whether it is good.
@@ -100,7 +103,7 @@ class ArrivalWatch:
         self._arrived_ns = now_ns
         self._refuse_impossible(stamp_ns, now_ns, tolerance_ns)
         self.lag_ns = now_ns - stamp_ns
-        bad = self._judge(stamp_ns, now_ns, content, lag_limit_ns)
+        bad = self._judge(stamp_ns, now_ns, content, lag_limit_ns, late=late)
         self._stamp_ns, self._content = stamp_ns, content
         if bad is not None:
             self._bad = bad
@@ -135,7 +138,13 @@ class ArrivalWatch:
         return self._bad
 
     def _judge(
-        self, stamp_ns: int, now_ns: int, content: int | None, lag_limit_ns: int | None
+        self,
+        stamp_ns: int,
+        now_ns: int,
+        content: int | None,
+        lag_limit_ns: int | None,
+        *,
+        late: bool,
     ) -> Verdict | None:
         same = content is not None and content == self._content
         self._repeats = self._repeats + 1 if same else 0
@@ -155,6 +164,9 @@ class ArrivalWatch:
             return Verdict(SensorFault.STAMPS, line)
         if lag_limit_ns is not None and self.lag_ns > lag_limit_ns:
             line = "its stamps lie far behind those of the others; is its clock right?"
+            return Verdict(SensorFault.STAMPS, line)
+        if late:
+            line = "comes later than horizon_s: raise tracking.horizon_s or lower its latency"
             return Verdict(SensorFault.STAMPS, line)
         return None
 

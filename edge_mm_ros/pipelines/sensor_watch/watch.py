@@ -100,7 +100,15 @@ class SensorWatch:
         """Use other timeouts from now on, by the sensors' keys."""
         self._timeouts_s = dict(timeouts_s)
 
-    def arrive(self, sensor: str, stamp_ns: int, now_ns: int, content: int | None) -> None:
+    def arrive(
+        self,
+        sensor: str,
+        stamp_ns: int,
+        now_ns: int,
+        content: int | None,
+        *,
+        late: bool = False,
+    ) -> None:
         """A measurement came.
 
         Args:
@@ -108,6 +116,7 @@ class SensorWatch:
             stamp_ns: the measurement's stamp.
             now_ns: the clock.
             content: a digest of its data (`content_of`); None where equal data may come again.
+            late: whether it is too late to correct the objects by; it is not good then.
 
         Raises:
             InvalidInput: it must be left out: its stamp is impossible (``stamp_zero``,
@@ -122,6 +131,7 @@ class SensorWatch:
                 content if self.params.frozen else None,
                 tolerance_ns=to_ns(self.clock_tolerance_s),
                 lag_limit_ns=self._lag_limit_ns(watched),
+                late=late,
             )
         except InvalidInput:
             self._note(watched, False, now_ns)

@@ -13,6 +13,8 @@ from edge_mm_ros.pipelines.tracking.measurement import UNKNOWN_LABEL
 
 _URGENT_SHARE = 1.0 / 3.0
 _LONGEST = 1.0  # in time constants
+_MANY_LABELS = 100  # only beyond, faded ones are dropped
+_FADED = 1e-3  # what has less than this part of a track's most likely label decides nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +26,7 @@ class LabelEvidence:
     they neither outweigh a class nor let one be forgotten.
 
     Attributes:
-        labels: all labels seen so far.
+        labels: all labels seen so far; of many, those that any track has evidence of.
         sums: float64 (2, n, labels), of scores, and of squared scores.
     """
 
@@ -37,11 +39,23 @@ class LabelEvidence:
         return cls((), np.zeros((2, 0, 0)))
 
     def knowing(self, labels: tuple[str, ...]) -> LabelEvidence:
-        """With further labels, of which no track has any evidence."""
+        """With further labels, of which no track has any evidence.
+
+        Where they become many, as those of a detector with an open vocabulary, the labels go of
+        which no track has evidence any more.
+        """
         if all(label in self.labels for label in labels):
             return self
-        new = tuple(sorted(set(labels) - set(self.labels)))
-        return LabelEvidence(self.labels + new, np.pad(self.sums, ((0, 0), (0, 0), (0, len(new)))))
+        many = len(self.labels) + len(labels) > _MANY_LABELS
+        known = self._without_faded() if many else self
+        new = tuple(sorted(set(labels) - set(known.labels)))
+        sums = np.pad(known.sums, ((0, 0), (0, 0), (0, len(new))))
+        return LabelEvidence(known.labels + new, sums)
+
+    def _without_faded(self) -> LabelEvidence:
+        most = self.shares.max(axis=1, keepdims=True, initial=0.0)
+        kept = np.flatnonzero(np.any(self.shares > _FADED * most, axis=0))
+        return LabelEvidence(tuple(self.labels[each] for each in kept), self.sums[:, :, kept])
 
     def take(self, chosen: NDArray[np.intp]) -> LabelEvidence:
         """Of some tracks only."""

@@ -30,8 +30,8 @@ class Tracker:
     Each scan counts at its own stamp. One that comes late, but within the horizon, is put in its
     place, and what came after it is applied again; so the tracks do not depend on the order of
     arrival, and a scan that comes twice counts once. An id is given when an object is first shown,
-    in the order of the tracks' beginnings, and belongs to that object until `reset`, whatever late
-    scans bring.
+    in the order of the tracks' beginnings, and belongs to that object alone, whatever late scans
+    bring, and over a `reset` too.
 
     Args:
         settings: how it works; a change counts from the next scan on.
@@ -39,15 +39,15 @@ class Tracker:
 
     def __init__(self, settings: TrackerSettings | None = None) -> None:
         self.settings = settings or TrackerSettings()
+        self._count = 0
         self.reset()
 
     def reset(self) -> None:
-        """Forget all tracks and begin with id 1 again; the counter of late scans too."""
+        """Forget all tracks and the counter of late scans; ids go on, for they were told."""
         self.too_late = 0
         self._before = TrackSet.empty()
         self._entries: list[_Entry] = []
         self._ids: dict[MeasurementKey, str] = {}
-        self._count = 0
 
     @property
     def tracks(self) -> TrackSet:

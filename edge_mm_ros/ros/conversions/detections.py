@@ -21,6 +21,8 @@ from vision_msgs.msg import (
 from edge_mm_ros.datatypes import Detections, InvalidInput
 from edge_mm_ros.ros.conversions.stamps import to_ns, to_stamp
 
+_LARGEST = float(np.finfo(np.float32).max)
+
 
 def detections_to_msg(detections: Detections) -> Detection2DArray:
     """A message; `class_id` is the class's name, `id` is empty where boxes are not followed."""
@@ -55,7 +57,7 @@ def detections_from_msg(message: Detection2DArray) -> Detections:
 
     Raises:
         InvalidInput: of the kinds ``no_hypothesis`` (a detection without a class), ``not_finite``
-            and ``box_size`` (a negative one).
+            (or beyond float32) and ``box_size`` (a negative one).
     """
     rows = [_read(detection, index) for index, detection in enumerate(message.detections)]
     rows.sort(key=lambda row: -row[1])
@@ -95,7 +97,9 @@ def _read(
     box = detection.bbox
     x, y, turn = box.center.position.x, box.center.position.y, box.center.theta
     if not all(map(math.isfinite, (x, y, turn, box.size_x, box.size_y, best.score))):
-        raise InvalidInput("not_finite", f"detection {index} has values that are not finite")
+        raise InvalidInput(
+            "not_finite", f"detection {index} ('{best.class_id}') has values that are not finite"
+        )
     if box.size_x < 0 or box.size_y < 0:
         raise InvalidInput(
             "box_size", f"detection {index} has a box of {box.size_x:g} x {box.size_y:g} pixels"
@@ -104,4 +108,9 @@ def _read(
     half_width = (box.size_x * cosine + box.size_y * sine) / 2
     half_height = (box.size_x * sine + box.size_y * cosine) / 2
     corners = (x - half_width, y - half_height, x + half_width, y + half_height)
+    if max(map(abs, (*corners, 2 * half_width, 2 * half_height, best.score))) > _LARGEST:
+        raise InvalidInput(
+            "not_finite",
+            f"detection {index} ('{best.class_id}') has values beyond what float32 holds",
+        )
     return corners, best.score, best.class_id, detection.id

@@ -13,8 +13,8 @@ def imu_from_msg(message: Imu) -> ImuReading:
     """A reading.
 
     Raises:
-        InvalidInput: of the kinds ``no_turn_rate`` (the message says that it has none) and
-            ``not_finite``.
+        InvalidInput: of the kinds ``no_turn_rate`` (the message says that it has none),
+            ``not_finite`` and ``too_fast``.
     """
     if message.angular_velocity_covariance[0] == -1.0:
         raise InvalidInput(

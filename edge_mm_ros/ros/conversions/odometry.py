@@ -34,7 +34,8 @@ def odometry_from_msg(message: OdometryMsg) -> Odometry:
     """An estimate.
 
     Raises:
-        InvalidInput: of the kinds ``transform`` (its pose is not one) and ``not_finite``.
+        InvalidInput: of the kinds ``transform`` (its pose is not one), ``not_finite``,
+            ``too_far`` and ``too_fast``.
     """
     place, turn = message.pose.pose.position, message.pose.pose.orientation
     linear, angular = message.twist.twist.linear, message.twist.twist.angular

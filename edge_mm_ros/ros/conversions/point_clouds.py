@@ -23,10 +23,14 @@ _FORMATS = {
     PointField.FLOAT64: "f8",
 }
 MAX_POINTS = 1_000_000
+_NO_RETURN_M = 1e-3  # no sensor sees anything so near to its own origin
 
 
 def cloud_from_msg(message: PointCloud2, max_points: int = MAX_POINTS) -> PointCloud:
     """The finite points of a message; what is not finite is left out and counted.
+
+    So is what lies at the origin of the frame: many drivers fill up their clouds with (0, 0, 0)
+    for the beams that met nothing.
 
     Fields may lie anywhere in a point, in any order and of any type, in either byte order, with
     padding between points and rows, and other fields beside them. x, y and z count as metres
@@ -87,6 +91,12 @@ def cloud_from_msg(message: PointCloud2, max_points: int = MAX_POINTS) -> PointC
     dropped = int(taken - np.count_nonzero(finite))
     if dropped:
         columns = [column[finite] for column in columns]
+    no_return = _at_origin(columns)
+    if len(no_return):
+        returned = np.ones(len(columns[0]), dtype=np.bool_)
+        returned[no_return] = False
+        kept = np.flatnonzero(returned)
+        columns = [column.take(kept) for column in columns]
     # Columns lie together in memory, which what follows uses axis by axis.
     return PointCloud(
         np.stack(columns).T,
@@ -94,7 +104,16 @@ def cloud_from_msg(message: PointCloud2, max_points: int = MAX_POINTS) -> PointC
         message.header.frame_id,
         dropped,
         height * width - taken,
+        len(no_return),
     )
+
+
+def _at_origin(columns: list[NDArray[np.float32]]) -> NDArray[np.intp]:
+    """Indices of the points at the origin, found axis by axis: few lie near any one of them."""
+    found = np.flatnonzero(np.abs(columns[0]) < _NO_RETURN_M)
+    for column in columns[1:]:
+        found = found[np.abs(column[found]) < _NO_RETURN_M]
+    return found
 
 
 def _every(step: int, rows: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -12,7 +12,8 @@ def reading_from_msg(message: Range) -> RangeReading:
     """A reading.
 
     Raises:
-        InvalidInput: it is not a number, or outside of the limits that the message itself gives.
+        InvalidInput: of the kinds ``not_a_number``, ``range_limits``, ``field_of_view`` and
+            ``out_of_range`` (0, or outside of the limits that the message itself gives).
     """
     return RangeReading(
         range_m=float(message.range),

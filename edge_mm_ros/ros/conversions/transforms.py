@@ -66,8 +66,15 @@ class TransformSource:
             configured: its place by parameters; None where there is none.
 
         Raises:
-            InvalidInput: of the kind ``no_transform``: neither tf nor the parameters know it.
+            InvalidInput: of the kinds ``no_transform`` (neither tf nor the parameters know it) and
+                ``stamp`` (it is before 1970, which tf cannot be asked for).
         """
+        if stamp_ns < 0:
+            raise InvalidInput(
+                "stamp",
+                f"'{sensor}': stamp {stamp_ns} ns is before 1970; its measurement is left out, its "
+                "clock is to be checked",
+            )
         reason = "tf2_ros is not installed"
         if self._buffer is not None:
             try:

@@ -132,7 +132,7 @@ def test_nothing_seen_is_never_covered() -> None:
 def test_odometry_moves_what_was_seen() -> None:
     # A cone of 2 m ahead was free; then the robot drives on by 1.5 m, and turns by a quarter.
     reading = RangeReading(2.0, 0.0, 4.0, 1.2, 1, "ultrasonic")
-    view = view_of_range(reading, RigidTransform.identity(), HEIGHTS, 0.1)
+    view = view_of_range(reading, RigidTransform.identity(), HEIGHTS, 0.1, 5.0)
     here = RigidTransform.identity()
     far = RigidTransform.from_xyz_rpy((1.5, 0.0, 0.0), (0.0, 0.0, 0.0))
     turned = RigidTransform.from_xyz_rpy((0.0, 0.0, 0.0), (0.0, 0.0, math.pi / 2))
@@ -150,7 +150,7 @@ def test_odometry_moves_what_was_seen() -> None:
 
 def test_the_grid_tells_free_occupied_and_unseen() -> None:
     reading = RangeReading(2.0, 0.0, 4.0, 1.2, 1, "ultrasonic")
-    view = view_of_range(reading, RigidTransform.identity(), HEIGHTS, 0.2)
+    view = view_of_range(reading, RigidTransform.identity(), HEIGHTS, 0.2, 5.0)
     target = CoverageMap({}, params(), reach_m=5.0, cell_m=0.2)
     target.note("cone", view, S, 0.5, None)
     grid = target.free_space(S, None, all_usable)

@@ -18,6 +18,7 @@ from edge_mm_ros.pipelines.free_space import (
     view_of_range,
     view_of_scan,
 )
+from edge_mm_ros.pipelines.free_space.polar import middle_azimuths_rad
 
 HEIGHTS = Heights(ground_z_m=0.0, clearance_m=0.15, object_m=0.5, tallest_m=2.5)
 STEP_M, REACH_M = 0.1, 12.0
@@ -137,7 +138,7 @@ def reading(range_m: float) -> RangeReading:
 
 
 def test_a_cone_is_free_before_the_echo_occupied_at_it_and_unseen_behind() -> None:
-    view = view_of_range(reading(2.0), at((0.3, 0.2, 0.4), 0.3), HEIGHTS, STEP_M)
+    view = view_of_range(reading(2.0), at((0.3, 0.2, 0.4), 0.3), HEIGHTS, STEP_M, REACH_M)
     for bearing in (0.3 - 0.4, 0.3, 0.3 + 0.4):
         assert seen_along(view, bearing) == pytest.approx((0.2, 2.0), abs=2 * STEP_M)
         assert seen_along(view, bearing, "occupied") == pytest.approx((2.0, 2.1), abs=STEP_M)
@@ -145,21 +146,45 @@ def test_a_cone_is_free_before_the_echo_occupied_at_it_and_unseen_behind() -> No
 
 
 def test_a_cone_without_an_echo_is_free_to_its_reach() -> None:
-    view = view_of_range(reading(math.inf), at((0.0, 0.0, 0.4)), HEIGHTS, STEP_M)
+    view = view_of_range(reading(math.inf), at((0.0, 0.0, 0.4)), HEIGHTS, STEP_M, REACH_M)
     assert seen_along(view, 0.0) == pytest.approx((0.2, 4.0), abs=2 * STEP_M)
     assert not np.any(view.occupied)
 
 
 def test_what_is_too_near_for_a_cone_hides_all_behind() -> None:
-    view = view_of_range(reading(-math.inf), at((0.0, 0.0, 0.4)), HEIGHTS, STEP_M)
+    view = view_of_range(reading(-math.inf), at((0.0, 0.0, 0.4)), HEIGHTS, STEP_M, REACH_M)
     assert seen_along(view, 0.0, "occupied")[1] <= 0.2
     assert seen_along(view, 0.0)[1] <= 0.2
 
 
 def test_a_cone_that_looks_up_sees_only_what_it_reaches() -> None:
     # 0.4 m high, tilted up by 0.6 rad with half 0.45: its lower edge leaves 0.5 m at 0.66 m.
-    view = view_of_range(reading(math.inf), at((0.0, 0.0, 0.4), pitch=-0.6), HEIGHTS, STEP_M)
+    view = view_of_range(
+        reading(math.inf), at((0.0, 0.0, 0.4), pitch=-0.6), HEIGHTS, STEP_M, REACH_M
+    )
     assert seen_along(view, 0.0)[1] == pytest.approx(0.1 / math.tan(0.15), abs=2 * STEP_M)
+
+
+@pytest.mark.parametrize("max_range_m", [100.0, 1e5, 3.4e38])
+def test_a_cone_is_looked_at_no_further_than_it_is_asked_for(max_range_m: float) -> None:
+    def view(range_m: float) -> PolarView:
+        echo = RangeReading(range_m, 0.2, max_range_m, 0.9, 1, "ultrasonic")
+        return view_of_range(echo, at((0.0, 0.0, 0.4)), HEIGHTS, STEP_M, REACH_M)
+
+    assert view(math.inf).seen.shape[1] == round(REACH_M / STEP_M)
+    assert seen_along(view(math.inf), 0.0) == pytest.approx((0.2, REACH_M), abs=2 * STEP_M)
+    assert seen_along(view(2.0), 0.0, "occupied") == pytest.approx((2.0, 2.1), abs=STEP_M)
+    beyond = view(0.9 * max_range_m)
+    assert seen_along(beyond, 0.0) == pytest.approx((0.2, REACH_M), abs=2 * STEP_M)
+    assert not np.any(beyond.occupied)
+
+
+@pytest.mark.parametrize("range_m", [2.0, math.inf, -math.inf])
+def test_a_cone_of_a_width_that_is_not_told_clears_nothing(range_m: float) -> None:
+    ray = RangeReading(range_m, 0.2, 4.0, 0.0, 1, "ultrasonic")
+    along_a_middle = float(middle_azimuths_rad()[90])  # so that even a ray would meet cells
+    view = view_of_range(ray, at((0.0, 0.0, 0.4), along_a_middle), HEIGHTS, STEP_M, REACH_M)
+    assert not np.any(view.seen)
 
 
 def radar(*returns: tuple[float, float]) -> RadarScan:
@@ -177,6 +202,30 @@ def test_the_silence_of_a_radar_tells_nothing_unless_it_is_promised() -> None:
     assert seen_along(promised, 0.01)[1] == pytest.approx(6.0, abs=2 * STEP_M)
     assert seen_along(promised, 0.5) == pytest.approx((0.05, 10.0), abs=2 * STEP_M)
     assert seen_along(promised, 0.9) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("far_m", [1e18, 1e20, 3.4e38])
+def test_a_return_from_beyond_all_numbers_hides_and_occupies_nothing(far_m: float) -> None:
+    place = at((0.0, 0.0, 0.6))
+    near, both = (
+        view_of_radar(scan, place, HEIGHTS, STEP_M, REACH_M, 1.6, 10.0)
+        for scan in (radar((6.0, 0.3)), radar((6.0, 0.3), (far_m, 0.0)))
+    )
+    assert np.array_equal(both.occupied, near.occupied)
+    assert np.array_equal(both.seen, near.seen)
+
+
+def test_a_laser_s_zeros_are_no_echoes() -> None:
+    zeros = LaserScan(np.zeros(41, np.float32), -0.6, 0.03, 0.0, 10.0, 1, "laser")
+    view = view_of_scan(zeros, at((0.0, 0.0, 0.2)), HEIGHTS, STEP_M, REACH_M)
+    assert not np.any(view.seen)
+
+
+@pytest.mark.filterwarnings("error")
+def test_points_from_beyond_all_numbers_show_nothing() -> None:
+    wild = [(3e38, 3e38, -3e38), (3e38, 3e38, 3e38), (-3e38, 3e38, 0.0)] * 2
+    view = view_of_cloud(cloud(*wild), at((0.0, 0.0, 1.4), 0.7), HEIGHTS, STEP_M, REACH_M)
+    assert not np.any(view.seen)
 
 
 @settings(max_examples=60, deadline=None)

@@ -57,6 +57,42 @@ def test_estimates_may_overtake_each_other_a_little() -> None:
     assert pose(ego, 75)[0] == pytest.approx(0.09)
 
 
+@pytest.mark.parametrize(
+    ("late", "told"),
+    [
+        (at(100, 10.1), "it lies 10.0 m and 0.00 rad from where"),
+        (at(100, 0.1, yaw=2.0), "it lies 0.0 m and 2.00 rad from where"),
+        (at(50, 10.05), "it lies 10.0 m and 0.00 rad from where"),
+    ],
+)
+def test_what_contradicts_a_pose_that_is_known_is_told_and_left_out(
+    late: Odometry, told: str
+) -> None:
+    ego = EgoMotion()
+    ego.add(at(0, 0.0, speed=1.0))
+    ego.add(at(100, 0.1, speed=1.0))
+    assert ego.add(late).startswith(told)
+    for stamp_ms in (0, 25, 50, 75, 100, 150):
+        assert pose(ego, stamp_ms) == pytest.approx((stamp_ms / 1000.0, 0.0, 0.0))
+
+
+def test_two_publishers_of_one_topic_do_not_move_the_frame() -> None:
+    ego = EgoMotion()
+    told = []
+    for index in range(50):
+        ego.add(at(20 * index, 0.02 * index, speed=1.0))
+        told.append(ego.add(at(20 * index, 10.0 + 0.02 * index, speed=1.0)))
+    assert all(told)
+    assert pose(ego, 980)[0] == pytest.approx(0.98)
+
+
+def test_of_two_messages_of_one_stamp_the_first_counts() -> None:
+    ego = EgoMotion()
+    ego.add(at(0, 0.0, speed=1.0))
+    assert ego.add(at(0, 0.5, speed=-1.0)) == ""
+    assert pose(ego, 100)[0] == pytest.approx(0.1)
+
+
 def test_after_the_newest_the_twist_goes_on() -> None:
     ego = EgoMotion()
     ego.add(at(0, 0.0, 0.0, 0.0, speed=1.0, turn=0.5))
@@ -93,6 +129,27 @@ def test_before_the_first_estimate_the_frame_is_the_robot_s_and_stays() -> None:
     assert pose(ego, 0) == (0.0, 0.0, 0.0)
     ego.add(at(100, 7.0, 3.0, 1.0))
     assert pose(ego, 100) == pytest.approx((0.0, 0.0, 0.0))
+
+
+def test_odometry_that_begins_far_away_begins_at_the_robot() -> None:
+    ego = EgoMotion()
+    ego.add(at(0, 6.9e5, 5.3e6, 1.0))  # as on a map (UTM)
+    assert pose(ego, 0) == pytest.approx((0.0, 0.0, 0.0))
+    ahead = (6.9e5 + math.cos(1.0), 5.3e6 + math.sin(1.0))
+    assert ego.add(at(1000, *ahead, 1.0)) == ""
+
+
+def test_after_100_km_the_frame_begins_anew_and_its_past_moves_along() -> None:
+    ego = EgoMotion()
+    for index in range(5):
+        assert ego.add(at(100 * index, 99_985.0 + 3.0 * index, speed=30.0)) == ""
+    told = ego.add(at(500, 100_000.5, speed=30.0))
+    assert told.startswith("more than 100 km from where it began, the frame of the objects begins")
+    assert [pose(ego, ms)[0] for ms in (0, 450, 500)] == pytest.approx([-15.5, -1.75, 0.0])
+    assert ego.add(at(600, 100_003.5, speed=30.0)) == ""
+    assert pose(ego, 600)[0] == pytest.approx(3.0)
+    assert ego.add(at(550, 100_002.0, speed=30.0)) == ""  # a late one is of the same frame
+    assert pose(ego, 550)[0] == pytest.approx(1.5)
 
 
 @pytest.mark.parametrize(
@@ -135,6 +192,15 @@ def test_turn_rates_alone_turn_the_frame() -> None:
     assert ego.twist_at(1000 * MS).velocity_mps == pytest.approx(np.zeros(3))
     ego.add_turn_rate(9000 * MS, np.array([0.0, 0.0, 0.5]), alone=True)  # after a silence
     assert abs(pose(ego, 9000)[2]) < 0.7
+
+
+def test_turn_rates_that_come_back_turn_the_frame_as_before() -> None:
+    ego = EgoMotion(timeout_s=0.3)
+    rate = np.array([0.0, 0.0, 0.5])
+    for stamp_ms in (*range(0, 101, 10), *range(9000, 9101, 10)):
+        assert ego.add_turn_rate(stamp_ms * MS, rate, alone=True) == ""
+    assert pose(ego, 9000)[2] == pytest.approx(0.05 + 0.5 * 0.3)
+    assert pose(ego, 9100)[2] == pytest.approx(0.05 + 0.5 * 0.3 + 0.05)
 
 
 def test_a_turn_rate_newer_than_the_odometry_refines_it() -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from edge_mm_ros.params.fusion_sensors import ObstacleParams
-from edge_mm_ros.pipelines.fusion.finding import Finding
-from edge_mm_ros.pipelines.fusion.obstacles import in_the_way, obstacles_of
+from edge_mm_ros.pipelines.fusion.finding import Finding, Found
+from edge_mm_ros.pipelines.fusion.obstacles import in_the_way, obstacles_of, way_with_zones
 from edge_mm_ros.pipelines.tracking import Birth
 
 
@@ -21,6 +21,10 @@ def box(x: float, y: float, size: tuple[float, float, float] = (0.1, 0.5, 1.7)) 
 
 
 def found(points: Any, flat: bool = False, **changes: Any) -> tuple[Finding, ...]:
+    return looked_at(points, flat, **changes).things
+
+
+def looked_at(points: Any, flat: bool = False, **changes: Any) -> Found:
     return obstacles_of(
         np.asarray(points, dtype=np.float64),
         ObstacleParams(**changes),
@@ -165,3 +169,35 @@ def test_where_a_thing_reaches_to_behind_its_front_is_told_as_an_error_that_last
 def test_who_stands_half_a_metre_from_another_thing_is_told_apart() -> None:
     things = found(np.vstack([box(4.0, 0.0, (0.2, 0.4, 1.2)), box(4.0, 0.9, (0.2, 0.4, 1.7))]))
     assert sorted(round(float(thing.position_m[1]), 1) for thing in things) == [0.0, 0.9]
+
+
+def test_the_way_holds_all_zones() -> None:
+    far = [(7.0, -2.0), (13.0, -2.0), (13.0, 4.0), (7.0, 4.0)]
+    behind = [(-5.0, -1.0), (-3.0, -1.0), (-4.0, 1.0)]
+    wide = way_with_zones(ObstacleParams(), [far, behind])
+    # By half a metre more, for what stands across an edge.
+    assert (wide.ahead_m, wide.behind_m, wide.aside_m) == (13.5, 5.5, 4.5)
+    for enough in (wide, ObstacleParams(ahead_m=31.0, behind_m=6.0, aside_m=6.0)):
+        assert way_with_zones(enough, [far, behind]) == enough
+    assert way_with_zones(ObstacleParams(), []) == ObstacleParams()
+
+
+def test_what_is_left_out_is_told_with_its_distance_and_the_mend() -> None:
+    posts = np.vstack([box(3.0, 0.0), box(4.5, 2.0), box(6.0, -2.0), box(14.0, 0.0)])
+    few = looked_at(posts, max_objects=2)
+    assert few.complete_m == pytest.approx(np.hypot(6.0, 2.0 - 0.25), abs=0.05)
+    assert few.limit is not None
+    assert few.limit.kind == "too_many"
+    assert "3 things are in the way, more than obstacles.max_objects, 2" in str(few.limit)
+    assert "raise max_objects" in str(few.limit)
+    enough = looked_at(posts, max_objects=3)  # the fourth is not in the way
+    assert (enough.complete_m, enough.limit) == (np.inf, None)
+
+
+def test_more_clusters_than_are_looked_at_are_told_where_they_may_be_in_the_way() -> None:
+    posts = np.vstack([box(5.0 + x, y, (0.1, 0.2, 1.7)) for x in range(11) for y in range(-5, 6)])
+    seen = looked_at(posts, max_objects=1000, ahead_m=20.0, aside_m=6.0)
+    assert seen.limit is not None
+    assert "make the way smaller" in str(seen.limit)
+    assert 10.0 < seen.complete_m < 16.0
+    assert looked_at(posts, max_objects=1000).limit is None

@@ -11,7 +11,7 @@ import pytest
 from edge_mm_ros.datatypes import InvalidInput, RadarScan, RigidTransform
 from edge_mm_ros.params.fusion_sensors import ObstacleParams, RadarNoise
 from edge_mm_ros.pipelines.fusion.ego_motion import Twist
-from edge_mm_ros.pipelines.fusion.finding import Finding
+from edge_mm_ros.pipelines.fusion.finding import Finding, Found
 from edge_mm_ros.pipelines.fusion.radar_returns import things_of
 from edge_mm_ros.pipelines.tracking import Birth
 
@@ -32,6 +32,16 @@ def measured(
     noise: RadarNoise | None = None,
     **way: Any,
 ) -> tuple[Finding, ...]:
+    return heard(*returns, place=place, twist=twist, noise=noise, **way).things
+
+
+def heard(
+    *returns: tuple[float, ...],
+    place: RigidTransform = FRONT,
+    twist: Twist = STILL,
+    noise: RadarNoise | None = None,
+    **way: Any,
+) -> Found:
     return things_of(
         scan(*returns),
         place,
@@ -125,3 +135,20 @@ def test_an_empty_scan_is_no_measurement_and_a_negative_range_is_refused() -> No
     with pytest.raises(InvalidInput, match=r"a range is -1 m") as raised:
         scan((-1.0, 0.0, 0.0, 0.0))
     assert raised.value.kind == "negative_range"
+
+
+def test_what_is_left_out_is_told_with_its_distance() -> None:
+    returns = [(2.0, 0.0, 0.0, 0.0), (4.0, 0.0, 0.0, 0.0), (6.0, 0.0, 0.0, 0.0)]
+    few = heard(*returns, max_objects=2)
+    assert few.complete_m == pytest.approx(6.0)
+    assert few.limit is not None
+    assert few.limit.kind == "too_many"
+    assert heard(*returns).limit is None
+
+
+def test_returns_beyond_the_nearest_thousand_are_told_where_they_may_be_in_the_way() -> None:
+    returns = [(2.0 + 0.01 * n, 0.5, 0.0, 0.0) for n in range(1100)]
+    assert heard(*returns).limit is None  # up to 12 m, and the way ends at 8 m
+    cut = heard(*returns, ahead_m=20.0)
+    assert cut.complete_m == pytest.approx(2.0 + 0.01 * 999)
+    assert cut.limit is not None

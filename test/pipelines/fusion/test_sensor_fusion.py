@@ -187,18 +187,19 @@ def test_one_bad_box_leaves_the_others() -> None:
 
 def test_stamps_that_jump_back_an_hour_begin_anew_and_are_told_once() -> None:
     rig = Rig()
-    hour = 3_600_000 * MS
+    begin, hour = 100 * MS, 3_600_000 * MS
     rig.cloud(SCENE, hour)
     rig.see(PERSON_BOX, stamp_ns=hour)
-    rig.cloud(SCENE, 0)
-    first = rig.see(PERSON_BOX, stamp_ns=0)
-    second = rig.see(PERSON_BOX, stamp_ns=100 * MS)
-    for stamp_ns in (hour, 0, 100 * MS):
+    with pytest.raises(InvalidInput, match="before the newest ones"):  # the camera may go on
+        rig.cloud(SCENE, begin)
+    first = rig.see(PERSON_BOX, stamp_ns=begin)
+    second = rig.see(PERSON_BOX, stamp_ns=2 * begin)
+    for stamp_ns in (hour, begin, 2 * begin):
         rig.fusion.set_calibration("front", CALIBRATION, stamp_ns)
     assert rig.notices == ["top/points", "front/detections", "front/camera_info"]
     assert first.clouds["top"] == 0.0
-    assert [item.track_id for item in first.objects.objects] == ["1"]
-    assert [item.track_id for item in second.objects.objects] == ["1"]
+    assert [item.track_id for item in first.objects.objects] == ["2"]
+    assert [item.track_id for item in second.objects.objects] == ["2"]
 
 
 def test_two_cameras_that_see_one_person_give_one_object() -> None:

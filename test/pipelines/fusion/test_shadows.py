@@ -72,7 +72,7 @@ def found(*things: Any) -> tuple[Finding, ...]:
         range_sigma_m=0.03,
         ground_z_m=0.0,
         plan_from_robot=None,
-    )
+    ).things
 
 
 def test_how_far_a_thing_goes_on_in_a_shadow_is_an_error_that_lasts() -> None:

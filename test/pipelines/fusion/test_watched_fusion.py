@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from fakes.scenes import actor, scenario_of
-from fakes.watched_scene import WatchedScene
+from fakes.watched_scene import WatchedScene, params_of
 
 from edge_mm_ros.datatypes import SensorFault
 from edge_mm_ros.params.scenario import Scenario
 from edge_mm_ros.params.sensor_fusion import SensorFusionParams
 from edge_mm_ros.pipelines.fusion.watched_fusion import WatchedFusion
-from edge_mm_ros.pipelines.simulation import Simulator
+from edge_mm_ros.pipelines.simulation import Record, Simulator
 
 TIMEOUT_S = 0.5
 IN_TIME_S = TIMEOUT_S + 0.1
@@ -304,3 +305,86 @@ def test_a_radar_covers_what_is_promised() -> None:
         told = WatchedScene(scene(1.0, *outages), more).play().coverages[-1][1].of("ahead")
         assert told is not None
         assert (set(told.sensors), told.covered) == (shares, bool(shares))
+
+
+FAR = {"name": "far", "level": "danger", "polygon_m": [[8.5, 1], [12, 1], [12, -1], [8.5, -1]]}
+
+
+def far_scene(*nearer: dict[str, Any], duration_s: float = 1.5) -> Scenario:
+    """Somebody stands in a zone that begins beyond the robot's way, before a wall."""
+    return scenario_of(
+        actor("far", "person", (10.0, 0.0)),
+        *nearer,
+        duration_s=duration_s,
+        sensors=[QUIET["lidar"], QUIET["left"]],
+        walls=[{"from_m": [14.0, -8.0], "to_m": [14.0, 8.0]}],
+        zones=[FAR],
+    )
+
+
+def told_in_far_zone(played: WatchedScene) -> int:
+    """How many objects were told there at last."""
+    objects = played.objects[-1][1].objects
+    return sum(8.5 < o.position_m[0] < 12.0 and abs(o.position_m[1]) < 1.0 for o in objects)
+
+
+def test_what_stands_in_a_zone_beyond_the_way_is_told() -> None:
+    scenario = far_scene()
+    played = WatchedScene(scenario).play()
+    assert told_in_far_zone(played) == 1
+    assert played.covered("far", 1.3, 1.5) == [True, True]
+    changed = WatchedScene(scenario)
+    changed.watched.params = params_of(scenario, obstacles={"ahead_m": 1.0})
+    assert told_in_far_zone(changed.play()) == 1
+
+
+def test_what_is_further_than_is_placed_is_not_covered() -> None:
+    played = WatchedScene(far_scene(), {"max_range_m": 9.0}).play()
+    assert told_in_far_zone(played) == 0
+    assert not any(played.covered("far", 0.0, 1.5))
+
+
+def test_a_zone_is_not_covered_beyond_what_max_objects_leaves_out() -> None:
+    scenario = far_scene(actor("near", "person", (5.0, 2.0)))
+    for most, covered in ((1, False), (2, True)):
+        played = WatchedScene(scenario, {"obstacles": {"max_objects": most}}).play()
+        assert told_in_far_zone(played) == covered
+        assert any(played.covered("far", 0.0, 1.5)) is covered
+
+
+def delayed(records: Iterable[Record], topic: str, late: Callable[[int], bool]) -> list[Record]:
+    """The records with those of a topic 0.8 s later, by the number that each has among them."""
+    numbers = itertools.count()
+    told = [
+        replace(one, arrival_ns=one.arrival_ns + 800_000_000)
+        if one.topic == topic and late(next(numbers))
+        else one
+        for one in records
+    ]
+    return sorted(told, key=lambda one: one.arrival_ns)
+
+
+def test_a_sensor_that_comes_too_late_covers_nothing_and_is_named_with_the_mend() -> None:
+    scenario = far_scene(duration_s=3.0)
+    timing = {"sensor_timing": {"lidar": {"timeout_s": 1.2}}}
+    records = delayed(Simulator(scenario).records(), "lidar/points", lambda number: True)
+    played = WatchedScene(scenario, timing).play(records)
+    assert {kind for _, topic, kind in played.refused if topic == "lidar/points"} >= {"late"}
+    assert not any(played.covered("far", 0.0, 4.0))
+    assert [fault for _, fault in played.fault_times("lidar")] == ["none", "stamps"]
+    message = next(s for _, s in reversed(played.faults) if s.sensor == "lidar").message
+    assert "raise tracking.horizon_s or lower its latency" in message
+
+    mended = WatchedScene(scenario, {**timing, "tracking": {"horizon_s": 1.5}}).play(records)
+    assert all(mended.covered("far", 2.2, 3.0))
+    assert [fault for _, fault in mended.fault_times("lidar")] == ["none"]
+    assert told_in_far_zone(mended) == 1
+
+
+def test_one_measurement_that_comes_too_late_is_no_fault_and_uncovers_nothing() -> None:
+    scenario = far_scene(duration_s=2.5)
+    records = delayed(Simulator(scenario).records(), "lidar/points", lambda number: number == 9)
+    played = WatchedScene(scenario).play(records)
+    assert [kind for _, topic, kind in played.refused if topic == "lidar/points"] == ["late"]
+    assert [fault for _, fault in played.fault_times("lidar")] == ["none"]
+    assert all(played.covered("far", 1.2, 2.5))

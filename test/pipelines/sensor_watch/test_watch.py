@@ -35,7 +35,7 @@ class Bench:
             lambda state: self.told.append((self.at_ms, state)),
         )
         self.refused: list[tuple[int, str]] = []
-        self.count = 0
+        self.late = False
 
     @property
     def now_ns(self) -> int:
@@ -61,7 +61,8 @@ class Bench:
 
     def send(self, sensor: str, stamp_ns: int, content: int | None) -> None:
         try:
-            self.watch.arrive(sensor, stamp_ns, self.now_ns, content)
+            late = self.late and sensor == FIRST
+            self.watch.arrive(sensor, stamp_ns, self.now_ns, content, late=late)
         except InvalidInput as error:
             self.refused.append((self.at_ms, error.kind))
 
@@ -251,3 +252,27 @@ def test_wild_arrivals_never_break_it(arrivals: list[tuple[int, int, int | None]
     bench.at_ms += 10_000
     bench.watch.tick(bench.now_ns)
     assert bench.state().fault is SensorFault.SILENT
+
+
+def test_a_sensor_that_always_comes_too_late_is_told_with_the_mend() -> None:
+    bench = Bench()
+    bench.play(2000)
+    bench.late = True
+    bench.play(4000)
+    assert 2500 < bench.first_told(SensorFault.STAMPS) <= 2000 + 100 + 500 + 100
+    assert "raise tracking.horizon_s or lower its latency" in bench.state().message
+    assert not bench.watch.usable(FIRST)
+    bench.late = False
+    bench.play(7000)
+    assert bench.state().fault is SensorFault.NONE
+
+
+def test_single_measurements_that_come_too_late_are_no_fault() -> None:
+    bench = Bench()
+    for second in range(1, 6):
+        bench.late = False
+        bench.play(1000 * second - 100)
+        bench.late = True
+        bench.play(1000 * second)
+    assert [s.fault for _, s in bench.told if s.sensor == "top"] == [SensorFault.NONE]
+    assert bench.refused == []

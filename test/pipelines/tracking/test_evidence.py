@@ -81,3 +81,27 @@ def test_a_label_goes_with_its_share_and_no_class_goes_with_everything() -> None
     rows = evidence.columns(["Normal", UNKNOWN_LABEL, "Dog"])
     expected = [[0.75, 1.0], [1.0, 1.0], [0.25, 1.0]]
     assert evidence.likeness[rows] == pytest.approx(np.array(expected))
+
+
+def test_names_without_end_are_forgotten_once_they_have_faded() -> None:
+    # As by a detector with an open vocabulary: three names a picture, and none of them twice.
+    evidence = LabelEvidence.empty().with_new(2)
+    evidence = added(evidence.knowing(("Dog",)), 1, "Dog", 0.8, 0.0)
+    widths = []
+    for picture in range(400):
+        names = tuple(f"thing {picture}.{part}" for part in range(3))
+        evidence = added(evidence.knowing(names), 0, names[0], 0.8, 0.2)
+        widths.append(len(evidence.labels))
+    assert max(widths) <= 110
+    assert evidence.sums.shape == (2, 2, widths[-1])
+    # What is recent, or all that is known of a track, stays.
+    assert evidence.decide(())[0] == ["thing 399.0", "Dog"]
+    assert evidence.shares.sum(axis=1) == pytest.approx([1.0, 1.0])
+
+
+def test_a_hundred_names_are_kept_as_they_are() -> None:
+    names = tuple(f"thing {index:02d}" for index in range(99))
+    evidence = LabelEvidence.empty().with_new(1).knowing(names)
+    evidence = added(evidence, 0, "thing 50", 0.8, 0.0).knowing(("Dog",))
+    assert evidence.labels == (*names, "Dog")
+    assert added(evidence.knowing(("Cat",)), 0, "Cat", 0.8, 0.0).labels == ("thing 50", "Cat")

@@ -220,11 +220,12 @@ def test_a_jump_beyond_the_gate_is_somebody_else() -> None:
     assert ids(tracker, measured((9.0, 0.0)), at_s=0.1) == ["2"]
 
 
-def test_reset_begins_again_with_1() -> None:
+def test_reset_forgets_the_tracks_and_gives_no_id_twice() -> None:
     tracker = Tracker()
-    ids(tracker, measured((5.0, 0.0)), measured((9.0, 0.0)), at_s=10.0)
+    assert ids(tracker, measured((5.0, 0.0)), measured((9.0, 0.0)), at_s=10.0) == ["1", "2"]
     tracker.reset()
-    assert ids(tracker, measured((9.0, 0.0)), at_s=0.0) == ["1"]
+    assert seen(tracker.update(scan(0.0))) == []
+    assert ids(tracker, measured((9.0, 0.0)), at_s=0.1) == ["3"]
 
 
 def test_the_whole_of_confirmation_is_a_parameter() -> None:

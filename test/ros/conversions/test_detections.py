@@ -119,6 +119,23 @@ def test_a_detection_that_cannot_be_used_is_refused_by_kind(bad: Any, kind: str)
     assert refused.value.kind == kind
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "huge",
+    [
+        detection(("cup", 0.5), x=3.5e38),
+        detection(("cup", 0.5), x=-1e300),
+        detection(("cup", 0.5), w=6e38),  # its sides are float32, its width is not
+        detection(("cup", 0.5), w=1.7e308, h=1.7e308, theta=0.8),
+        detection(("cup", 1e300)),
+    ],
+)
+def test_a_detection_beyond_float32_is_refused_by_name(huge: Any) -> None:
+    with pytest.raises(InvalidInput, match=r"detection 1 \('cup'\)") as refused:
+        detections_from_msg(Detection2DArray(detections=[detection(("x", 1.0)), huge]))
+    assert refused.value.kind == "not_finite"
+
+
 def test_vision_info_names_the_model_and_its_classes() -> None:
     info = vision_info_to_msg("person_fall_detector", "0.1.2", ("Normal", "Fall"), 4)
     assert info.method == "person_fall_detector 0.1.2"

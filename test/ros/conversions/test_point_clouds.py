@@ -62,6 +62,19 @@ def test_points_that_are_not_finite_are_left_out_and_counted() -> None:
     assert cloud.dropped == 3
 
 
+def test_points_at_the_origin_are_no_returns() -> None:
+    filled = [[0, 0, 0], POINTS[0], [0, -0.0, 5e-4], [math.nan, 0, 0], POINTS[1], [0, 0, 0.002]]
+    cloud = cloud_from_msg(message(filled))
+    assert_allclose(cloud.points_m, [*POINTS, [0, 0, 0.002]])
+    assert (cloud.no_return, cloud.dropped) == (2, 1)
+
+
+def test_a_cloud_of_nothing_but_zeros_is_empty() -> None:
+    cloud = cloud_from_msg(message(np.zeros((1000, 3))))
+    assert cloud.points_m.shape == (0, 3)
+    assert (cloud.no_return, cloud.dropped) == (1000, 0)
+
+
 @pytest.mark.parametrize("big", [False, True])
 @pytest.mark.parametrize("datatype", list(FORMATS))
 @given(
@@ -87,7 +100,7 @@ def test_any_layout_gives_the_same_points(
         layout.append((name, offset, PointField.UINT16 if name == "ring" else datatype))
         offset += 2 if name == "ring" else int(form[2])
     point_step = offset + gaps[4]
-    expected = np.arange(height * width * 3, dtype=np.float64).reshape(-1, 3) - 3
+    expected = np.arange(height * width * 3, dtype=np.float64).reshape(-1, 3) - 4
     if datatype != PointField.INT16:
         expected /= 4
     data = bytearray(b"\xa5" * (height * (width * point_step + row_gap)))
@@ -222,7 +235,7 @@ def test_odd_messages_raise_nothing_but_invalid_input(
     except InvalidInput:
         return
     assert np.isfinite(cloud.points_m).all()
-    assert len(cloud.points_m) + cloud.dropped == height * width
+    assert len(cloud.points_m) + cloud.dropped + cloud.no_return == height * width
 
 
 def test_a_cloud_of_nothing_but_nan_is_empty_and_says_so() -> None:
@@ -241,6 +254,7 @@ def test_a_giant_cloud_is_thinned_out_evenly_and_says_so(height: int, row_gap: i
     data = np.zeros((height, row_step), dtype=np.uint8)
     values = np.zeros((height, width, 3), dtype="<f4")
     values[..., 0] = np.arange(count).reshape(height, width) % 16384
+    values[..., 2] = 1.0
     data[:, : 12 * width] = values.reshape(height, -1).view(np.uint8)
     giant = message([], height=height, width=width, row_step=row_step, data=b"")
     giant.data.frombytes(data.tobytes())

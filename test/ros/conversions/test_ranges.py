@@ -31,6 +31,19 @@ def test_a_reading(range_m: float) -> None:
     assert reading.field_of_view_rad == 0.25
 
 
+def test_limits_that_are_not_finite_are_refused() -> None:
+    unlimited = message(1.0)
+    unlimited.max_range = math.inf
+    with pytest.raises(InvalidInput, match="'ultrasonic': limits must be finite"):
+        reading_from_msg(unlimited)
+
+
+def test_a_message_that_tells_no_field_of_view_is_read() -> None:
+    unset = message(1.0)
+    unset.field_of_view = 0.0
+    assert reading_from_msg(unset).field_of_view_rad == 0.0
+
+
 @pytest.mark.parametrize(("range_m", "kind"), [(math.nan, "not_a_number"), (4.5, "out_of_range")])
 def test_a_reading_that_cannot_be_is_refused(range_m: float, kind: str) -> None:
     with pytest.raises(InvalidInput, match="'ultrasonic'") as raised:

@@ -102,6 +102,14 @@ def test_what_tf_does_not_know_the_parameters_may() -> None:
     assert "tf: 'other' does not exist" in str(raised.value)
 
 
+@pytest.mark.usefixtures("with_tf")
+def test_a_stamp_before_1970_is_refused_by_name() -> None:
+    source = TransformSource(None, "base_link")
+    with pytest.raises(InvalidInput, match="'top': stamp -1000000000 ns is before 1970") as raised:
+        source.place("top", "velodyne", -(10**9), CONFIGURED)
+    assert raised.value.kind == "stamp"
+
+
 @pytest.mark.usefixtures("without_tf")
 def test_without_tf_the_parameters_hold_and_nothing_is_made_up() -> None:
     source = TransformSource(None, "base_link")
