@@ -103,6 +103,7 @@ class SensorFusionNode(EdgeNode):
                 "the compiled loops were not built: numpy does the same, more slowly; "
                 "edge-mm doctor tells how to build them"
             )
+        self._check_topics()
         self._zones = self._read_zones()
         self._objects = self.advertise(Detection3DArray, "objects", RELIABLE)
         self._sources = self.advertise(DiagnosticArray, "objects/sources", RELIABLE)
@@ -222,6 +223,23 @@ class SensorFusionNode(EdgeNode):
             self._markers.publish(markers_to_msg(objects))
 
     # The sensors themselves ----------------------------------------------------------------------
+
+    def _check_topics(self) -> None:
+        """Refuse two inputs of one topic, however they write it.
+
+        Raises:
+            ParameterError: names both.
+        """
+        params: SensorFusionParams = self.params
+        inputs = [(name, getattr(params, name)) for name in ("odometry", "imu")]
+        for kind in _INPUTS:
+            for sensor in getattr(params, f"{kind}s"):
+                inputs.append((f"{kind}s: {sensor}", topic_of(kind, sensor)))
+        owners: dict[str, str] = {}
+        for name, topic in inputs:
+            other = owners.setdefault(self.resolve_topic_name(topic), name) if topic else name
+            if other != name:
+                raise ParameterError(f"'{other}' and '{name}' are one topic, '{topic}'; leave one")
 
     def _read_zones(self) -> dict[str, tuple[tuple[float, float], ...]]:
         """The zones that are watched.

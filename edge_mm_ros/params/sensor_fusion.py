@@ -117,7 +117,13 @@ class SensorFusionParams(NodeParams):
         le=60,
     )
     max_speed_mps: float = parameter(
-        3.0, "Fastest that an object is expected to move.", unit="m/s", live=True, gt=0, le=100
+        3.0,
+        "Fastest that an object is expected to move. What no camera names and moves more than "
+        "twice as fast may never be told: set what may come near.",
+        unit="m/s",
+        live=True,
+        gt=0,
+        le=100,
     )
     minimum_points: int = parameter(
         5, "Fewest LiDAR points that place an object.", live=True, ge=1, le=10000

@@ -507,8 +507,20 @@ def mounted(**turn: list[float]) -> dict[str, Any]:
         (mounted(rpy_rad=[math.nan, 0.0, 0.0]), "camera_mounting.camera"),
         ({"cameras": ["camera", "camera"]}, "cameras names one twice"),
         ({"radars": ["camera"]}, "two sensors have the name 'camera'"),
+        ({"lidars": ["top", "/top"]}, "'lidars: top' and 'lidars: /top' are one topic"),
+        ({"odometry": "odom", "imu": "odom"}, "'odometry' and 'imu' are one topic, 'odom'"),
+        ({"lidars": ["top"], "imu": "/top/points"}, "'imu' and 'lidars: top' are one topic"),
     ],
-    ids=["singular", "scaled", "not a number", "twice", "one name"],
+    ids=[
+        "singular",
+        "scaled",
+        "not a number",
+        "twice",
+        "one name",
+        "one topic",
+        "odometry is imu",
+        "imu is lidar",
+    ],
 )
 def test_sensors_that_cannot_be_are_refused_by_configure(
     ros_graph: Any, parameters: dict[str, Any], reason: str

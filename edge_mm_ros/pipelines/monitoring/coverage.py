@@ -37,11 +37,12 @@ class CoverageWatch:
         self._begun_ns: int | None = None
         self._was_covered: set[str] = set()
         self._reasons: dict[str, str] = {}
+        self._unseen: frozenset[str] = frozenset()
 
     @property
     def uncovered(self) -> frozenset[str]:
-        """The zones that must be seen and are not, as told last."""
-        return frozenset(self._reasons)
+        """The zones that are not seen, as told last, also where no rule needs them now."""
+        return frozenset(self._reasons) | self._unseen
 
     def reasons(self) -> list[str]:
         """Why zones are not covered, as told last."""
@@ -58,6 +59,7 @@ class CoverageWatch:
         if self._begun_ns is None:
             self._begun_ns = stamp_ns
         starting = stamp_ns - self._begun_ns <= self._start_ns
+        self._unseen = frozenset(zone.zone for zone in coverage.zones if not zone.covered)
         events = []
         for zone, conditions in self._conditions.items():
             if zone not in needed:

@@ -263,14 +263,16 @@ class SafetyMonitor:
     def zones(self, now_ns: int) -> tuple[ZoneStatus, ...]:
         """How each zone is now; a braking zone only while the robot's motion is known.
 
-        What nobody covers that must be covered is unknown, and so is every zone that would be
-        clear while what tells of objects, of coverage or of the robot's motion is silent.
+        What nobody sees is unknown, and so is every zone that would be clear while what tells of
+        objects, of coverage or of the robot's motion is silent. Coverage is not told of braking
+        zones: they are unknown where any zone is.
         """
         needed = (OBJECTS, OBJECT_SOURCES, COVERAGE, self._odometry)
-        blind = any(w.faults(now_ns) for w in self._watches if w.source in needed)
-        unknown = (
-            {zone.name for zone in self.rules.all_zones} if blind else self._coverage.uncovered
-        )
+        unknown = set(self._coverage.uncovered)
+        if unknown:
+            unknown |= {zone.name for zone in self.rules.braking_zones}
+        if any(watch.faults(now_ns) for watch in self._watches if watch.source in needed):
+            unknown |= {zone.name for zone in self.rules.all_zones}
         return tuple(
             replace(zone, level=graver(zone.level, SafetyLevel.UNKNOWN))
             if zone.name in unknown

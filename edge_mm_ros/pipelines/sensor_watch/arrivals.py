@@ -166,7 +166,10 @@ class ArrivalWatch:
             line = "its stamps lie far behind those of the others; is its clock right?"
             return Verdict(SensorFault.STAMPS, line)
         if late:
-            line = "comes later than horizon_s: raise tracking.horizon_s or lower its latency"
+            line = (
+                "comes later than horizon_s: raise tracking.horizon_s or lower its latency, or set "
+                "right the clock of another sensor that runs ahead"
+            )
             return Verdict(SensorFault.STAMPS, line)
         return None
 

@@ -283,6 +283,19 @@ def test_a_zone_that_must_be_covered_and_is_not_is_unknown() -> None:
     assert bench.zones(0.2) == {"bay": "danger"}
 
 
+def test_what_nobody_sees_is_not_drawn_clear_whether_it_must_be_seen_now_or_not() -> None:
+    elsewhere = {"name": "yard", "level": "caution", "polygon_m": [[-4, -1], [-2, -1], [-2, 1]]}
+    rules = (COVERED, {**IN_BAY, "name": "stop", "zone": "brake"})
+    bench = Bench(*rules, odometry="odom", zones=[BAY, elsewhere], braking_zones=[BRAKE])
+    bench.objects(0.0)
+    bench.drive(0.0, 1.0)
+    bay, yard = (ZoneCoverage(name, 1.0, 0.0, {}, 0, True, ()) for name in ("bay", "yard"))
+    bench.see(0.0, bay, yard)
+    assert bench.zones(0.0) == {"bay": "clear", "yard": "clear", "brake": "clear"}
+    bench.see(0.1, bay, replace(yard, covered=False))
+    assert bench.zones(0.1) == {"bay": "clear", "yard": "unknown", "brake": "unknown"}
+
+
 def test_a_braking_zone_is_where_it_is_at_this_speed() -> None:
     rule = {"name": "stop", "kind": "zone", "zone": "brake"}
     bench = Bench(rule, odometry="odom", braking_zones=[BRAKE])
