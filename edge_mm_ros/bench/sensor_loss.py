@@ -193,16 +193,14 @@ def result(outcomes: Sequence[Outcome]) -> BenchResult:
                 "s",
                 0.0,
             ),
-            Bar.at_most(
-                f"{name}: clear with a zone that nobody can cover",
-                sum(one.clear_bare_s for one in group),
-                "s",
-                0.0,
-            ),
             # Where nothing is asked for, nothing can be missed.
             Bar.at_least(f"{name}: events asked for", float(asked), "", 1.0),
             Bar.at_most(f"{name}: events missed, of {asked}", float(missing), "", 0.0),
         ]
+        if any(one.bare for one in group):  # else it could not fail
+            clear_bare_s = sum(one.clear_bare_s for one in group)
+            line = f"{name}: clear with a zone that nobody can cover"
+            bars.append(Bar.at_most(line, clear_bare_s, "s", 0.0))
     return BenchResult("sensor_loss", tuple(measures), tuple(bars), _notes(outcomes))
 
 

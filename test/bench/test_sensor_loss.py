@@ -125,7 +125,7 @@ def test_a_lost_sensor_is_cut_out_of_records_truth_and_expectations() -> None:
 
 
 GOOD = sensor_loss.Outcome(
-    "parking", ("odom",), {"odom": 0.05}, 0.0, (), 0.0, Comparison(3, (), ())
+    "parking", ("odom",), {"odom": 0.05}, 0.0, ("behind",), 0.0, Comparison(3, (), ())
 )
 
 
@@ -145,6 +145,12 @@ def test_each_bar_fails_by_what_it_is_for(bad: dict[str, object], words: str) ->
     (failed,) = [bar.name for bar in found.bars if not bar.ok]
     assert words in failed
     assert found.notes
+
+
+def test_where_every_zone_can_be_covered_there_is_no_bar_on_those_that_cannot() -> None:
+    for bare, bars in ((("behind",), 1), ((), 0)):
+        found = sensor_loss.result([replace(GOOD, bare=()), replace(GOOD, bare=bare)])
+        assert sum("nobody can cover" in bar.name for bar in found.bars) == bars
 
 
 def test_what_is_told_late_is_counted_and_named() -> None:

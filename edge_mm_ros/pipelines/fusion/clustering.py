@@ -14,6 +14,8 @@ from edge_mm_ros.datatypes import PointCloud, RigidTransform
 from edge_mm_ros.pipelines import native
 from edge_mm_ros.pipelines.fusion.columns import coordinates
 
+MOST_CLUSTERS = 100
+"""The nearest; more cost too much time."""
 _GROUND_STEP_M = 0.3  # the ground keeps within this of the assumed plane
 _GROUND_SLOPE = 0.05  # and within this per metre of distance
 _SPARSE_FROM_M = 15.0  # further away, points lie so far apart that cells grow with the distance
@@ -102,7 +104,7 @@ def clusters_of(
     cell_m: float = 0.3,
     max_height_m: float = math.inf,
     max_extent_m: float = 4.0,
-    max_clusters: int = 100,
+    max_clusters: int = MOST_CLUSTERS,
     plan_from_robot: RigidTransform | None = None,
 ) -> tuple[Cluster, ...]:
     """Group points by nearness on the ground's plan.

@@ -18,6 +18,7 @@ _JUMP_M = 1.0  # no wheel slips so far between two messages
 _JUMP_RAD = 1.0
 _FAR_M = 1e5  # measurements beyond 1e6 m are refused
 _SMALL_RAD = 1e-6
+_GO_ON = "objects are followed on from where the robot was"
 _NEARLY_HALF_RAD = 3.0
 
 
@@ -64,10 +65,10 @@ class EgoMotion:
         """Take one estimate.
 
         Returns:
-            one clause where it does not go on from the last one: its stamp jumped back, and all
-            earlier ones are forgotten, or the robot did; it is then where it was. The same where
-            it contradicts what is known of its time, and is left out, and where the frame begins
-            anew. Else nothing.
+            why it does not go on from the last one, and what follows: its stamp jumped back, and
+            all earlier ones are forgotten, or the robot did; it is then where it was. The same
+            where it contradicts what is known of its time, and is left out, and where the frame
+            begins anew. Else nothing.
         """
         if not self._poses:
             if self._waited or _is_far(odometry.pose):
@@ -80,7 +81,7 @@ class EgoMotion:
             self.reset()
             self._anchor(odometry, last.pose)
             self._poses.append(self._placed(odometry))
-            return f"its stamps jumped back by {-elapsed_ns / NS_PER_S:.1f} s"
+            return f"its stamps jumped back by {-elapsed_ns / NS_PER_S:.1f} s; {_GO_ON}"
         if odometry.stamp_ns < self._anchored_ns:
             return ""  # it is told in a frame that holds no more
         if elapsed_ns <= 0:
@@ -190,7 +191,7 @@ class EgoMotion:
             return ""
         if jump := self._jump(expected, odometry, elapsed_s):
             self._anchor(odometry, expected)
-            return f"it jumped by {jump}"
+            return f"it jumped by {jump}; {_GO_ON}"
         return ""
 
     def _add_late(self, odometry: Odometry, late_s: float) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edge_mm_ros.datatypes import InvalidInput, RigidTransform
 from edge_mm_ros.params.fusion_sensors import ObstacleParams
 from edge_mm_ros.pipelines.fusion.class_sizes import depth_of
-from edge_mm_ros.pipelines.fusion.clustering import clusters_of
+from edge_mm_ros.pipelines.fusion.clustering import MOST_CLUSTERS, clusters_of
 from edge_mm_ros.pipelines.fusion.finding import Finding, Found
 from edge_mm_ros.pipelines.fusion.flat_tops import with_tops
 from edge_mm_ros.pipelines.fusion.shadows import Outline, hidden_beyond_m, outline_of
@@ -33,7 +33,6 @@ _SLIVER_M = 0.15  # what shows so little beside a nearer thing may be an edge of
 _MOST_HIDDEN_M = 1.0
 _TOUCH_M = 0.2  # what stands half a metre from a wall, or from somebody, is a thing of its own
 _LARGEST_M = 5.0  # what is longer, as a wall, is told in pieces
-_MOST_CLUSTERS = 100  # the nearest; more cost too much time
 _ACROSS_M = 0.5  # what stands in a zone may be placed so far beyond its edge
 
 
@@ -135,7 +134,7 @@ def obstacles_of(
         flat: whether the points are those of one plane.
 
     Returns:
-        in the robot's frame, nearest first.
+        what is found, in the robot's frame, and how far from the sensor all of it is.
     """
     points = points_m[_wanted(points_m, way)]
     points = points[_dense(points, way, flat=flat)]
@@ -145,11 +144,10 @@ def obstacles_of(
         cell_m=_TOUCH_M,
         max_height_m=ground_z_m + way.max_height_m,
         max_extent_m=_LARGEST_M,
-        max_clusters=_MOST_CLUSTERS,
         plan_from_robot=plan_from_robot,
     )
     complete_m = math.inf
-    if len(clusters) == _MOST_CLUSTERS:
+    if len(clusters) == MOST_CLUSTERS:
         last_m = _nearest_m(points[clusters[-1].members])
         if last_m < way_reach_m(way):
             complete_m = max(last_m - float(np.hypot(*sensor_m[:2])), 0.0)

@@ -91,5 +91,4 @@ class OwnMotion:
 
     def _tell_jump(self, topic: str, why: str) -> None:
         if why:
-            line = f"{why}; objects are followed on from where the robot was"
-            self._on_notice(topic, InvalidInput("odometry_jump", line))
+            self._on_notice(topic, InvalidInput("odometry_jump", why))

@@ -62,7 +62,7 @@ def things_of(
         ground_z_m: height of the ground in the robot's frame.
 
     Returns:
-        things in the robot's frame, nearest first.
+        what is found, in the robot's frame, and how far from the radar all of it is.
     """
     if not len(scan):
         return Found(())

@@ -162,7 +162,7 @@ def test_after_100_km_the_frame_begins_anew_and_its_past_moves_along() -> None:
 def test_a_jump_is_told_and_the_robot_goes_on_from_where_it_was(jump: Odometry, told: str) -> None:
     ego = EgoMotion()
     ego.add(at(0, speed=1.0))
-    assert ego.add(jump) == told
+    assert ego.add(jump).startswith(f"{told}; objects are followed on")
     assert pose(ego, 100) == pytest.approx((0.1, 0.0, 0.0))
     assert ego.add(at(50, 77.0)) == ""  # late, of the frame that holds no more: left out
     assert pose(ego, 50) == pytest.approx((0.05, 0.0, 0.0))
@@ -171,7 +171,7 @@ def test_a_jump_is_told_and_the_robot_goes_on_from_where_it_was(jump: Odometry, 
 def test_stamps_that_jump_back_are_told_and_what_was_before_is_forgotten() -> None:
     ego = EgoMotion()
     ego.add(at(5000, 1.0))
-    assert ego.add(at(0, 2.0)) == "its stamps jumped back by 5.0 s"
+    assert ego.add(at(0, 2.0)).startswith("its stamps jumped back by 5.0 s; objects are followed")
     assert pose(ego, 0)[0] == 1.0  # the robot is where it was, so that nothing is out of place
 
 
